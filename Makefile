@@ -1,0 +1,38 @@
+# Every target is one script in scripts/, which says at its top what it does.
+# ROWS, FILE, REPEATS, PG_CONFIG and PG_MAJOR may be given behind the target: make bench ROWS=10000000
+
+.DEFAULT_GOAL := help
+.PHONY: help demo demo-stop test lint install bench sample clean
+MAKEFLAGS += --no-print-directory
+.NOTPARALLEL:
+
+export PG_CONFIG PG_MAJOR ROWS REPEATS
+
+help: ## this list
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
+
+demo: ## loads ROWS=200000 invented trips, or FILE=/path/trips.csv, and shows status and answers
+	@scripts/demo.sh $(if $(FILE),"$(FILE)")
+
+demo-stop: ## stops the demonstration's server
+	@scripts/cluster.sh stop target/demo
+
+test: ## every test; the last line counts them
+	@scripts/test.sh
+
+lint: ## format, clippy, licences of dependencies, rustdoc, shell scripts
+	@scripts/lint.sh
+
+install: ## builds and installs into the PostgreSQL of PG_CONFIG=/path/pg_config
+	@scripts/setup.sh
+	@scripts/install.sh
+
+bench: ## trips_ingest against COPY on ROWS=2000000 rows, as Markdown
+	@scripts/bench.sh
+
+sample: ## writes samples/trips.csv again: 1,000 rows, seed 1
+	@cargo run --quiet -p trips_tools --bin trips-generate -- 1000 --seed 1 --output samples/trips.csv
+
+clean: ## stops the private servers, deletes them and all that was built
+	@for directory in demo test bench; do scripts/cluster.sh destroy target/$$directory || exit; done
+	@rm -rf target

@@ -1,0 +1,351 @@
+//! Blocks become batches: the tuples of the rows that can be loaded, and the rows that cannot.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use hashbrown::HashMap;
+use memchr::memchr;
+
+use super::header::Header;
+use super::parse::{name, point, time};
+use super::record::{Fields, Record, Records, Row};
+use super::source::Block;
+use super::tuple::trip_id;
+use super::{MAX_FIELD_BYTES, MAX_LINES, MAX_RECORD_BYTES};
+use crate::Error;
+
+pub use super::reject::{Column, InvalidBytes, Reason, Reject, excerpt};
+pub use super::tuple::{TUPLE_LENGTH, TUPLE_STRIDE, Trip, Tuple};
+
+/// What a name names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Dimension {
+    /// A region.
+    Region,
+    /// A data source.
+    Datasource,
+}
+
+impl Dimension {
+    /// `region` or `datasource`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Dimension::Region => "region",
+            Dimension::Datasource => "datasource",
+        }
+    }
+}
+
+impl fmt::Display for Dimension {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Gives names their ids.
+pub trait Names {
+    /// The id of `name`, which is not empty, at most 256 bytes long, trimmed and in NFC. May wait
+    /// for the server to give one.
+    ///
+    /// # Errors
+    /// [`Error::Stopped`] when the caller was told to stop while it waited.
+    fn id(&mut self, dimension: Dimension, name: &str) -> Result<i16, Error>;
+}
+
+impl<N: Names + ?Sized> Names for &mut N {
+    fn id(&mut self, dimension: Dimension, name: &str) -> Result<i16, Error> {
+        (**self).id(dimension, name)
+    }
+}
+
+/// What a block gives: `rows_read` is the number of tuples and rejects.
+#[derive(Debug, Default, Clone, PartialEq)]
+pub struct Batch {
+    /// The tuples of the rows that can be loaded, in the order of the file.
+    pub tuples: Vec<Tuple>,
+    /// The rows that cannot be loaded, in the order of the file.
+    pub rejects: Vec<Reject>,
+    /// How many rows the block has; blank lines are none.
+    pub rows_read: u64,
+    /// How many bytes of the file the block has.
+    pub bytes: u64,
+}
+
+impl Batch {
+    /// The bytes of all tuples, [`TUPLE_STRIDE`] each, of which [`TUPLE_LENGTH`] are the tuple. They
+    /// start at an address that is a multiple of eight.
+    pub fn tuple_bytes(&self) -> &[u8] {
+        bytemuck::cast_slice(&self.tuples)
+    }
+
+    /// The trips of all tuples.
+    pub fn trips(&self) -> impl ExactSizeIterator<Item = Trip> + '_ {
+        self.tuples.iter().map(Trip::from_tuple)
+    }
+}
+
+/// Makes batches of blocks.
+#[derive(Debug)]
+pub struct Parser<N> {
+    header: Header,
+    ingest: i64,
+    names: N,
+    fields: Fields,
+    regions: KnownNames,
+    datasources: KnownNames,
+}
+
+impl<N: Names> Parser<N> {
+    /// A parser for files with this header. `ingest` is the id of the ingest, 1 to 2^31 - 1: with
+    /// the line it makes the id of a trip.
+    pub fn new(header: &Header, ingest: i64, names: N) -> Self {
+        Parser {
+            header: header.clone(),
+            ingest,
+            names,
+            fields: Fields::default(),
+            regions: KnownNames::default(),
+            datasources: KnownNames::default(),
+        }
+    }
+
+    /// What the names are asked of.
+    pub fn names(&self) -> &N {
+        &self.names
+    }
+
+    /// The rows of `block`.
+    ///
+    /// # Errors
+    /// What ends an ingest: a record that is too long, a quote that is never closed, too many
+    /// lines, and whatever [`Names::id`] gives. A row that cannot be loaded is no error but a
+    /// reject.
+    pub fn parse(&mut self, block: &Block) -> Result<Batch, Error> {
+        let bytes = block.bytes.as_slice();
+        // Nearly all files are clean, so it pays to ask this for the whole block at once.
+        let is_text = memchr(0, bytes).is_none() && simdutf8::basic::from_utf8(bytes).is_ok();
+        let mut batch = Batch {
+            tuples: Vec::with_capacity(bytes.len() / TYPICAL_ROW_BYTES + 1),
+            bytes: bytes.len() as u64,
+            ..Batch::default()
+        };
+        for record in Records::new(bytes, block.first_line, self.header.line_ending()) {
+            let record = record.map_err(|quote| Error::UnterminatedQuote {
+                file: self.header.file().to_owned(),
+                line: quote.line,
+            })?;
+            self.check_size(&record)?;
+            batch.rows_read += 1;
+            match self.row(&record, is_text)? {
+                Ok(trip) => batch.tuples.push(trip.to_tuple()),
+                Err((column, reason)) => batch.rejects.push(Reject {
+                    line: record.line,
+                    column,
+                    reason,
+                    raw: excerpt(record.bytes),
+                }),
+            }
+        }
+        Ok(batch)
+    }
+
+    /// Whether a record is one that an ingest can go on from.
+    fn check_size(&self, record: &Record<'_>) -> Result<(), Error> {
+        if record.bytes.len() > MAX_RECORD_BYTES {
+            return Err(Error::RecordTooLong {
+                file: self.header.file().to_owned(),
+                line: record.line,
+            });
+        }
+        if record.line > MAX_LINES {
+            return Err(Error::TooManyLines {
+                file: self.header.file().to_owned(),
+            });
+        }
+        Ok(())
+    }
+
+    /// The trip of a record, or what is wrong with it. `is_text` says that the record is known to
+    /// be UTF-8 without NUL.
+    #[inline]
+    fn row(&mut self, record: &Record<'_>, is_text: bool) -> Result<Result<Trip, Refusal>, Error> {
+        if !is_text && let Some(reason) = encoding_problem(record.bytes) {
+            return Ok(Err((None, reason)));
+        }
+        let columns = self.header.columns();
+        let row = match self.fields.read(record, self.header.line_ending(), columns) {
+            Ok(row) => row,
+            Err(reason) => return Ok(Err((None, reason))),
+        };
+        let values = match check_shape(&self.header, record, &row)
+            .and_then(|()| Values::read(&self.header, &row, &self.regions, &self.datasources))
+        {
+            Ok(values) => values,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        // Only now: a row that is rejected must not bring a name into the world.
+        let names = &mut self.names;
+        let region_id = values
+            .region
+            .id(Dimension::Region, names, &mut self.regions)?;
+        let datasource_id =
+            values
+                .datasource
+                .id(Dimension::Datasource, names, &mut self.datasources)?;
+        Ok(Ok(Trip {
+            id: trip_id(self.ingest, record.line),
+            departed_at: values.departed_at,
+            region_id,
+            datasource_id,
+            origin: values.origin,
+            destination: values.destination,
+        }))
+    }
+}
+
+/// A guess that is good for the files that the product was made for.
+const TYPICAL_ROW_BYTES: usize = 100;
+
+/// Why a row is rejected.
+type Refusal = (Option<Column>, Reason);
+
+/// Why a record is no text, if it is none.
+fn encoding_problem(record: &[u8]) -> Option<Reason> {
+    if memchr(0, record).is_some() {
+        return Some(Reason::Nul);
+    }
+    InvalidBytes::find(record).map(Reason::Encoding)
+}
+
+/// Whether a row has the fields that the header names, none of them too long.
+#[inline]
+fn check_shape(header: &Header, record: &Record<'_>, row: &Row<'_>) -> Result<(), Refusal> {
+    let columns = header.columns();
+    if row.len() < columns {
+        let name = header.name(row.len()).unwrap_or_default();
+        return Err((header.column(row.len()), Reason::MissingData(name.into())));
+    }
+    if row.len() > columns {
+        return Err((None, Reason::ExtraData));
+    }
+    if record.bytes.len() > MAX_FIELD_BYTES {
+        let long = row.iter().position(|field| field.len() > MAX_FIELD_BYTES);
+        if let Some(index) = long {
+            return Err((header.column(index), Reason::FieldTooLong));
+        }
+    }
+    Ok(())
+}
+
+/// The values of a row that can be loaded.
+struct Values<'a> {
+    region: Name<'a>,
+    origin: point::Point,
+    destination: point::Point,
+    departed_at: i64,
+    datasource: Name<'a>,
+}
+
+impl<'a> Values<'a> {
+    /// Reads the fields in the order in which they are checked.
+    #[inline]
+    fn read(
+        header: &Header,
+        row: &Row<'a>,
+        regions: &KnownNames,
+        datasources: &KnownNames,
+    ) -> Result<Self, Refusal> {
+        let field = |column| row.get(header.position(column));
+        Ok(Values {
+            region: read_name(Column::Region, field(Column::Region), regions)?,
+            origin: read_point(Column::OriginCoord, field(Column::OriginCoord))?,
+            destination: read_point(Column::DestinationCoord, field(Column::DestinationCoord))?,
+            departed_at: read_time(Column::Datetime, field(Column::Datetime))?,
+            datasource: read_name(Column::Datasource, field(Column::Datasource), datasources)?,
+        })
+    }
+}
+
+#[inline]
+fn read_name<'a>(column: Column, field: &'a [u8], known: &KnownNames) -> Result<Name<'a>, Refusal> {
+    known
+        .find(field)
+        .map_err(|error| (Some(column), Reason::name(column, error)))
+}
+
+#[inline]
+fn read_point(column: Column, field: &[u8]) -> Result<point::Point, Refusal> {
+    point::parse(field).map_err(|error| {
+        (
+            Some(column),
+            or_empty(column, field, |field| Reason::point(error, field)),
+        )
+    })
+}
+
+#[inline]
+fn read_time(column: Column, field: &[u8]) -> Result<i64, Refusal> {
+    time::parse(field).map_err(|error| {
+        (
+            Some(column),
+            or_empty(column, field, |field| Reason::time(error, field)),
+        )
+    })
+}
+
+/// The reason for a field that is not blank, or that it is blank.
+fn or_empty(column: Column, field: &[u8], reason: impl Fn(&[u8]) -> Reason) -> Reason {
+    if field.trim_ascii().is_empty() {
+        Reason::Empty(column)
+    } else {
+        reason(field)
+    }
+}
+
+/// A name of a row: one with an id, or one that is new to the parser.
+enum Name<'a> {
+    Known(i16),
+    New(Cow<'a, str>),
+}
+
+impl Name<'_> {
+    /// The id of the name; a new one is asked for and kept.
+    #[inline]
+    fn id(
+        self,
+        dimension: Dimension,
+        names: &mut impl Names,
+        known: &mut KnownNames,
+    ) -> Result<i16, Error> {
+        match self {
+            Name::Known(id) => Ok(id),
+            Name::New(name) => {
+                let id = names.id(dimension, &name)?;
+                known.ids.insert(name.as_bytes().into(), id);
+                Ok(id)
+            }
+        }
+    }
+}
+
+/// The names of a dimension that have an id already. There can be 32,767 at the most.
+#[derive(Debug, Default)]
+struct KnownNames {
+    ids: HashMap<Box<[u8]>, i16>,
+}
+
+impl KnownNames {
+    /// The name in `field`. A name is its own normal form, so a field that is spelled like a known
+    /// name needs no look at its characters.
+    #[inline]
+    fn find<'a>(&self, field: &'a [u8]) -> Result<Name<'a>, name::NameError> {
+        if let Some(id) = self.ids.get(field) {
+            return Ok(Name::Known(*id));
+        }
+        let name = name::parse(field)?;
+        Ok(match self.ids.get(name.as_bytes()) {
+            Some(id) => Name::Known(*id),
+            None => Name::New(name),
+        })
+    }
+}

@@ -1,0 +1,350 @@
+//! The threads of an ingest: one reads blocks, some parse them; the caller takes the batches in the
+//! order of the file.
+//!
+//! Block `i` goes to parser `i % n` and its batch is taken from there, so the order needs no buffer
+//! and every queue is bounded. The threads never call the server: what only the server knows, the id of
+//! a name it has not seen, they ask of the caller ([`Step::Name`]) and wait for.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{Builder, JoinHandle};
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, select};
+
+use super::batch::{Batch, Dimension, Names, Parser};
+use super::header::Header;
+use super::source::{Block, Blocks, Digest, Source};
+use crate::Error;
+
+/// How much a pipeline takes of the machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Settings {
+    /// Threads that parse, at least 1; one more reads.
+    pub parser_threads: usize,
+    /// Bytes of the file that a block holds.
+    pub block_bytes: usize,
+}
+
+/// Blocks that wait before a parser, and batches that wait behind it.
+const QUEUE: usize = 2;
+
+/// Bytes in flight for each byte of a block and each parser: the blocks that wait, the one that is parsed
+/// and the one that is read; and the same number of batches, up to 2.2 times as large as their text.
+const BYTES_PER_BLOCK_BYTE: usize = (QUEUE + 2) * 3 + 1;
+
+/// Smallest and largest block: below, the hand-over costs more than the work; above, nothing is won.
+const BLOCK_BYTES: std::ops::RangeInclusive<usize> = 64 * 1024..=512 * 1024;
+
+impl Settings {
+    /// What keeps within `memory` bytes with so many parser threads. The bound holds for `memory` of
+    /// 1 MiB a thread and more; no row is larger than a block of its own.
+    pub fn within(memory: usize, parser_threads: usize) -> Settings {
+        let parser_threads = parser_threads.max(1);
+        let share = memory / (parser_threads * BYTES_PER_BLOCK_BYTE);
+        Settings {
+            parser_threads,
+            block_bytes: share.clamp(*BLOCK_BYTES.start(), *BLOCK_BYTES.end()),
+        }
+    }
+}
+
+/// The names that are known when a load begins, and their ids.
+pub type KnownNames = HashMap<(Dimension, String), i16>;
+
+/// What the caller has to deal with next.
+#[derive(Debug)]
+pub enum Step {
+    /// The next batch of the file.
+    Batch(Batch),
+    /// A parser waits for the id of a name.
+    Name(NameRequest),
+    /// Nothing yet: look after other things and call again.
+    Waiting,
+}
+
+/// A question of a parser thread. Dropping it unanswered stops that thread.
+#[derive(Debug)]
+pub struct NameRequest {
+    /// Whether a region or a datasource is meant.
+    pub dimension: Dimension,
+    /// The name as it is to be stored.
+    pub name: String,
+    answer: Sender<i16>,
+}
+
+impl NameRequest {
+    /// Lets the parser go on with `id`.
+    pub fn answer(self, id: i16) {
+        // A thread that has been stopped meanwhile no longer listens, and need not.
+        let _ = self.answer.send(id);
+    }
+}
+
+enum Message {
+    Batch(Batch),
+    Name(NameRequest),
+    Failed(Error),
+}
+
+/// Stops the threads from wherever the caller is when it must leave, and waits until they are gone.
+#[derive(Debug, Default)]
+pub struct Control {
+    /// Dropped to say stop: it disconnects what every thread listens on.
+    stop: Mutex<Option<Sender<()>>>,
+    live: Mutex<usize>,
+    ended: Condvar,
+}
+
+impl Control {
+    /// Tells the threads to stop; they do after the block in hand.
+    pub fn stop(&self) {
+        lock(&self.stop).take();
+    }
+
+    /// Waits until no thread lives.
+    pub fn wait(&self) {
+        let mut live = lock(&self.live);
+        while *live > 0 {
+            live = self
+                .ended
+                .wait(live)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+}
+
+/// A thread that runs panicked while it held no lock that guards more than one value: what it left is whole.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Counts a thread as live until it ends, also by a panic.
+struct Live(Arc<Control>);
+
+impl Live {
+    fn new(control: &Arc<Control>) -> Live {
+        *lock(&control.live) += 1;
+        Live(Arc::clone(control))
+    }
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        *lock(&self.0.live) -= 1;
+        self.0.ended.notify_all();
+    }
+}
+
+/// A running pipeline. Dropping it stops and joins its threads.
+#[derive(Debug)]
+pub struct Pipeline {
+    control: Arc<Control>,
+    batches: Vec<Receiver<Message>>,
+    next: usize,
+    reader: Option<JoinHandle<Result<Digest, Error>>>,
+    parsers: Vec<JoinHandle<()>>,
+}
+
+impl Pipeline {
+    /// Reads the header of `source` and starts the threads on what follows it. The caller blocks all
+    /// signals around this call, so that none is ever delivered to one of them.
+    ///
+    /// # Errors
+    /// What [`Source::into_blocks`] gives, and 53000 where the system has no thread left.
+    pub fn start(
+        source: Source,
+        settings: Settings,
+        ingest: i64,
+        known: KnownNames,
+    ) -> Result<(Header, Pipeline), Error> {
+        let (header, blocks) = source.into_blocks(settings.block_bytes)?;
+        let (stop, stopped) = bounded(0);
+        let control = Arc::new(Control::default());
+        *lock(&control.stop) = Some(stop);
+        let mut pipeline = Pipeline {
+            control,
+            batches: Vec::new(),
+            next: 0,
+            reader: None,
+            parsers: Vec::new(),
+        };
+        let known = Arc::new(Mutex::new(known));
+        let mut queues = Vec::new();
+        for number in 0..settings.parser_threads {
+            let (queue, blocks) = bounded(QUEUE);
+            let (out, batches) = bounded(QUEUE);
+            let names = AskingNames {
+                known: Arc::clone(&known),
+                out: out.clone(),
+                stopped: stopped.clone(),
+            };
+            let parser = Parser::new(&header, ingest, names);
+            let stopped = stopped.clone();
+            let handle = pipeline.spawn(format!("trips parser {number}"), move || {
+                parse(parser, &blocks, &out, &stopped);
+            })?;
+            pipeline.parsers.push(handle);
+            pipeline.batches.push(batches);
+            queues.push(queue);
+        }
+        pipeline.reader = Some(pipeline.spawn("trips reader".to_owned(), move || {
+            read(blocks, &queues, &stopped)
+        })?);
+        Ok((header, pipeline))
+    }
+
+    fn spawn<T: Send + 'static>(
+        &self,
+        name: String,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<JoinHandle<T>, Error> {
+        let live = Live::new(&self.control);
+        Builder::new()
+            .name(name)
+            .spawn(move || {
+                let _live = live;
+                work()
+            })
+            .map_err(|error| Error::NoThread {
+                what: error.to_string(),
+            })
+    }
+
+    /// What a guard against sudden exits needs.
+    pub fn control(&self) -> Arc<Control> {
+        Arc::clone(&self.control)
+    }
+
+    /// The next step, none after the last batch; waits at most `timeout`.
+    ///
+    /// # Errors
+    /// What the reader or a parser met, at its place in the file.
+    pub fn next(&mut self, timeout: Duration) -> Result<Option<Step>, Error> {
+        let number = self.next % self.batches.len().max(1);
+        let Some(batches) = self.batches.get(number) else {
+            return Ok(None);
+        };
+        match batches.recv_timeout(timeout) {
+            Ok(Message::Batch(batch)) => {
+                self.next += 1;
+                Ok(Some(Step::Batch(batch)))
+            }
+            Ok(Message::Name(request)) => Ok(Some(Step::Name(request))),
+            Ok(Message::Failed(error)) => Err(error),
+            Err(RecvTimeoutError::Timeout) => Ok(Some(Step::Waiting)),
+            Err(RecvTimeoutError::Disconnected) => Ok(None),
+        }
+    }
+
+    /// Joins the threads after the last batch; gives the digest of all that was read.
+    ///
+    /// # Errors
+    /// A file that changed while it was read, and XX000 for a thread that panicked.
+    pub fn finish(mut self) -> Result<Digest, Error> {
+        for parser in self.parsers.drain(..) {
+            parser.join().map_err(|_| panicked("parser"))?;
+        }
+        match self.reader.take() {
+            Some(reader) => reader.join().map_err(|_| panicked("reader"))?,
+            None => Err(Error::Stopped),
+        }
+    }
+}
+
+impl Drop for Pipeline {
+    fn drop(&mut self) {
+        self.control.stop();
+        self.batches.clear();
+        self.control.wait();
+    }
+}
+
+fn panicked(which: &str) -> Error {
+    Error::Internal {
+        what: format!("the {which} thread of an ingest panicked"),
+    }
+}
+
+/// The reader thread: deals the blocks out in turn.
+fn read(
+    mut blocks: Blocks,
+    queues: &[Sender<Result<Block, Error>>],
+    stopped: &Receiver<()>,
+) -> Result<Digest, Error> {
+    for queue in queues.iter().cycle() {
+        let block = match blocks.next() {
+            Ok(Some(block)) => Ok(block),
+            Ok(None) => break,
+            Err(error) => Err(error),
+        };
+        let failed = block.is_err();
+        select! {
+            send(queue, block) -> sent => if sent.is_err() || failed { return Err(Error::Stopped) },
+            recv(stopped) -> _ => return Err(Error::Stopped),
+        }
+    }
+    blocks.finish()
+}
+
+/// A parser thread: each block becomes a batch.
+fn parse(
+    mut parser: Parser<AskingNames>,
+    blocks: &Receiver<Result<Block, Error>>,
+    out: &Sender<Message>,
+    stopped: &Receiver<()>,
+) {
+    loop {
+        let block = select! {
+            recv(blocks) -> block => match block { Ok(block) => block, Err(_) => return },
+            recv(stopped) -> _ => return,
+        };
+        let (message, last) = match block.and_then(|block| parser.parse(&block)) {
+            Ok(batch) => (Message::Batch(batch), false),
+            Err(error) => (Message::Failed(error), true),
+        };
+        select! {
+            send(out, message) -> sent => if sent.is_err() || last { return },
+            recv(stopped) -> _ => return,
+        }
+    }
+}
+
+/// Names as a parser thread sees them: those that are known, and a question for each other.
+struct AskingNames {
+    known: Arc<Mutex<KnownNames>>,
+    out: Sender<Message>,
+    stopped: Receiver<()>,
+}
+
+impl AskingNames {
+    fn ask(&self, dimension: Dimension, name: &str) -> Result<i16, Error> {
+        let (answer, answered) = bounded(1);
+        let request = Message::Name(NameRequest {
+            dimension,
+            name: name.to_owned(),
+            answer,
+        });
+        select! {
+            send(self.out, request) -> sent => sent.map_err(|_| Error::Stopped)?,
+            recv(self.stopped) -> _ => return Err(Error::Stopped),
+        }
+        select! {
+            recv(answered) -> id => id.map_err(|_| Error::Stopped),
+            recv(self.stopped) -> _ => Err(Error::Stopped),
+        }
+    }
+}
+
+impl Names for AskingNames {
+    fn id(&mut self, dimension: Dimension, name: &str) -> Result<i16, Error> {
+        let key = (dimension, name.to_owned());
+        if let Some(id) = lock(&self.known).get(&key) {
+            return Ok(*id);
+        }
+        let id = self.ask(dimension, name)?;
+        lock(&self.known).insert(key, id);
+        Ok(id)
+    }
+}
+

@@ -1,0 +1,389 @@
+//! Records and their fields: CSV as RFC 4180 has it, strictly.
+//!
+//! Where a record ends is decided as lenient readers do it, so that one malformed record does not
+//! take its neighbours with it; whether a record is well formed is decided afterwards, field by
+//! field ([`Fields::read`]). Text without quotes is never looked at byte by byte.
+
+use memchr::{memchr, memchr2, memrchr};
+
+use super::reject::Reason;
+
+/// What ends the lines of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LineEnding {
+    /// A line feed, with or without a carriage return in front of it.
+    LineFeed,
+    /// A carriage return alone.
+    CarriageReturn,
+}
+
+impl LineEnding {
+    /// The byte that ends a line.
+    pub const fn terminator(self) -> u8 {
+        match self {
+            LineEnding::LineFeed => b'\n',
+            LineEnding::CarriageReturn => b'\r',
+        }
+    }
+
+    /// The byte that must not stand outside quotes.
+    const fn stray(self) -> u8 {
+        match self {
+            LineEnding::LineFeed => b'\r',
+            LineEnding::CarriageReturn => b'\n',
+        }
+    }
+
+    /// What is wrong with a record that holds [`stray`](LineEnding::stray) outside quotes.
+    const fn stray_reason(self) -> Reason {
+        match self {
+            LineEnding::LineFeed => Reason::CarriageReturn,
+            LineEnding::CarriageReturn => Reason::LineFeed,
+        }
+    }
+}
+
+/// Where in a record a [`Scanner`] is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    FieldStart,
+    Unquoted,
+    Quoted,
+    /// After a quote inside a quoted field: it closes the field unless another one follows.
+    QuoteInQuoted,
+}
+
+/// Finds the ends of records, over as many pieces of text as it takes.
+///
+/// A quote opens a quoted field only where the field starts; everywhere else it is text.
+#[derive(Debug, Clone)]
+pub struct Scanner {
+    terminator: u8,
+    state: State,
+}
+
+impl Scanner {
+    /// A scanner at the start of a record.
+    pub const fn new(ending: LineEnding) -> Self {
+        Scanner {
+            terminator: ending.terminator(),
+            state: State::FieldStart,
+        }
+    }
+
+    /// Reads on from `bytes[from..]` to the end of the current record: the index after its
+    /// terminator, or `None` when the record goes on after `bytes`.
+    pub fn record_end(&mut self, bytes: &[u8], from: usize) -> Option<usize> {
+        let mut at = from;
+        loop {
+            let rest = bytes.get(at..)?;
+            let skipped = match self.state {
+                State::FieldStart | State::QuoteInQuoted => 0,
+                State::Unquoted => memchr2(b',', self.terminator, rest)?,
+                State::Quoted => memchr(b'"', rest)?,
+            };
+            let byte = *rest.get(skipped)?;
+            at += skipped + 1;
+            self.state = match (self.state, byte) {
+                (State::Quoted, _) => State::QuoteInQuoted,
+                (State::FieldStart | State::QuoteInQuoted, b'"') => State::Quoted,
+                (_, b',') => State::FieldStart,
+                (_, byte) if byte == self.terminator => {
+                    self.state = State::FieldStart;
+                    return Some(at);
+                }
+                _ => State::Unquoted,
+            };
+        }
+    }
+
+    /// Reads on through all of `bytes[from..]`: the index after the last record that ends there.
+    pub fn last_record_end(&mut self, bytes: &[u8], from: usize) -> Option<usize> {
+        let rest = bytes.get(from..)?;
+        let last = *rest.last()?;
+        if matches!(self.state, State::FieldStart | State::Unquoted) && memchr(b'"', rest).is_none()
+        {
+            self.state = if last == b',' || last == self.terminator {
+                State::FieldStart
+            } else {
+                State::Unquoted
+            };
+            return memrchr(self.terminator, rest).map(|end| from + end + 1);
+        }
+        let mut last_end = None;
+        let mut at = from;
+        while let Some(end) = self.record_end(bytes, at) {
+            last_end = Some(end);
+            at = end;
+        }
+        last_end
+    }
+
+    /// Whether a quote is open.
+    pub fn in_quotes(&self) -> bool {
+        self.state == State::Quoted
+    }
+}
+
+/// A record as it stands in the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Record<'a> {
+    /// The physical line on which it starts, counted from 1.
+    pub line: u64,
+    /// Its text without the line end.
+    pub bytes: &'a [u8],
+    /// Whether it holds a quote.
+    pub has_quote: bool,
+}
+
+/// A quote is still open at the end of the text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UnterminatedQuote {
+    /// The line on which the record starts.
+    pub line: u64,
+}
+
+/// The records of a block; blank lines are passed over.
+#[derive(Debug, Clone)]
+pub struct Records<'a> {
+    bytes: &'a [u8],
+    position: usize,
+    line: u64,
+    ending: LineEnding,
+    has_quote: bool,
+}
+
+impl<'a> Records<'a> {
+    /// The records in `bytes`, which start on `line` and hold whole records.
+    pub fn new(bytes: &'a [u8], line: u64, ending: LineEnding) -> Self {
+        Records {
+            bytes,
+            position: 0,
+            line,
+            ending,
+            has_quote: memchr(b'"', bytes).is_some(),
+        }
+    }
+
+    /// Where the next record, or a blank line before it, starts.
+    pub fn position(&self) -> usize {
+        self.position
+    }
+
+    /// The line on which the next record, or a blank line before it, starts.
+    pub fn line(&self) -> u64 {
+        self.line
+    }
+
+    /// The next line or, where quotes hold line ends, the next lines: text, the text's terminator
+    /// included; and whether it holds a quote.
+    fn next_lines(&self) -> Result<(&'a [u8], bool), UnterminatedQuote> {
+        let rest = self.bytes.get(self.position..).unwrap_or(b"");
+        let end = memchr(self.ending.terminator(), rest).map_or(rest.len(), |end| end + 1);
+        let line = rest.get(..end).unwrap_or(rest);
+        if !self.has_quote || memchr(b'"', line).is_none() {
+            return Ok((line, false));
+        }
+        let mut scanner = Scanner::new(self.ending);
+        match scanner.record_end(rest, 0) {
+            Some(end) => Ok((rest.get(..end).unwrap_or(rest), true)),
+            None if scanner.in_quotes() => Err(UnterminatedQuote { line: self.line }),
+            None => Ok((rest, true)),
+        }
+    }
+
+    /// `lines` without the line end.
+    fn without_line_end(&self, lines: &'a [u8]) -> &'a [u8] {
+        match (self.ending, lines) {
+            (LineEnding::LineFeed, [text @ .., b'\r', b'\n'] | [text @ .., b'\n']) => text,
+            (LineEnding::CarriageReturn, [text @ .., b'\r']) => text,
+            _ => lines,
+        }
+    }
+}
+
+impl<'a> Iterator for Records<'a> {
+    type Item = Result<Record<'a>, UnterminatedQuote>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        while self.position < self.bytes.len() {
+            let (lines, has_quote) = match self.next_lines() {
+                Ok(found) => found,
+                Err(error) => {
+                    self.position = self.bytes.len();
+                    return Some(Err(error));
+                }
+            };
+            let line = self.line;
+            self.position += lines.len();
+            self.line += if has_quote {
+                count_lines(lines, self.ending)
+            } else {
+                1
+            };
+            let bytes = self.without_line_end(lines);
+            if !bytes.is_empty() {
+                return Some(Ok(Record {
+                    line,
+                    bytes,
+                    has_quote,
+                }));
+            }
+        }
+        None
+    }
+}
+
+/// How many lines end in `bytes`.
+pub fn count_lines(bytes: &[u8], ending: LineEnding) -> u64 {
+    memchr::memchr_iter(ending.terminator(), bytes).count() as u64
+}
+
+/// Reads the fields of one record after the other, and keeps its memory for the next.
+#[derive(Debug, Default)]
+pub struct Fields {
+    ends: Vec<usize>,
+    text: Vec<u8>,
+}
+
+impl Fields {
+    /// The fields of `record`. Of fields beyond `most` only the first one is kept.
+    ///
+    /// # Errors
+    /// The record is malformed: a quote or a line end where none may be.
+    #[inline]
+    pub fn read<'a>(
+        &'a mut self,
+        record: &Record<'a>,
+        ending: LineEnding,
+        most: usize,
+    ) -> Result<Row<'a>, Reason> {
+        self.ends.clear();
+        if record.has_quote {
+            return self.read_quoted(record.bytes, ending, most);
+        }
+        if memchr(ending.stray(), record.bytes).is_some() {
+            return Err(ending.stray_reason());
+        }
+        for end in memchr::memchr_iter(b',', record.bytes).take(most) {
+            self.ends.push(end);
+        }
+        if self.ends.len() <= most {
+            self.ends.push(record.bytes.len());
+        }
+        Ok(Row {
+            text: record.bytes,
+            ends: &self.ends,
+            gap: 1,
+        })
+    }
+
+    /// The fields of a record with quotes: they are copied, without their quotes, one after the
+    /// other.
+    fn read_quoted(
+        &mut self,
+        record: &[u8],
+        ending: LineEnding,
+        most: usize,
+    ) -> Result<Row<'_>, Reason> {
+        self.text.clear();
+        let mut rest = Some(record);
+        while let Some(field) = rest {
+            rest = match field.split_first() {
+                Some((b'"', quoted)) => self.read_quoted_field(quoted, ending)?,
+                _ => self.read_unquoted_field(field, ending)?,
+            };
+            if self.ends.len() <= most {
+                self.ends.push(self.text.len());
+            }
+        }
+        Ok(Row {
+            text: &self.text,
+            ends: &self.ends,
+            gap: 0,
+        })
+    }
+
+    /// Copies a field from after its opening quote; what follows its comma, if there is one.
+    fn read_quoted_field<'a>(
+        &mut self,
+        mut text: &'a [u8],
+        ending: LineEnding,
+    ) -> Result<Option<&'a [u8]>, Reason> {
+        loop {
+            let quote = memchr(b'"', text).ok_or(Reason::TextAfterQuote)?;
+            let (inside, from_quote) = text.split_at(quote);
+            self.text.extend_from_slice(inside);
+            match from_quote {
+                [b'"', b'"', rest @ ..] => {
+                    self.text.push(b'"');
+                    text = rest;
+                }
+                [b'"', b',', rest @ ..] => return Ok(Some(rest)),
+                [b'"'] => return Ok(None),
+                [b'"', stray, ..] if *stray == ending.stray() => return Err(ending.stray_reason()),
+                _ => return Err(Reason::TextAfterQuote),
+            }
+        }
+    }
+
+    /// Copies a field that has no quotes; what follows its comma, if there is one.
+    fn read_unquoted_field<'a>(
+        &mut self,
+        text: &'a [u8],
+        ending: LineEnding,
+    ) -> Result<Option<&'a [u8]>, Reason> {
+        let (field, rest) = match memchr(b',', text) {
+            Some(comma) => (&text[..comma], Some(&text[comma + 1..])),
+            None => (text, None),
+        };
+        match memchr2(b'"', ending.stray(), field) {
+            Some(at) if field[at] == b'"' => Err(Reason::QuoteInUnquotedField),
+            Some(_) => Err(ending.stray_reason()),
+            None => {
+                self.text.extend_from_slice(field);
+                Ok(rest)
+            }
+        }
+    }
+}
+
+/// The fields of a record, without their quotes.
+#[derive(Debug, Clone, Copy)]
+pub struct Row<'a> {
+    text: &'a [u8],
+    ends: &'a [usize],
+    /// What lies between two fields: the comma, or nothing.
+    gap: usize,
+}
+
+impl<'a> Row<'a> {
+    /// How many fields there are.
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// Whether there are no fields; a record has at least one.
+    pub fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+
+    /// The field at `index`; nothing where there is none.
+    #[inline]
+    pub fn get(&self, index: usize) -> &'a [u8] {
+        let Some(&end) = self.ends.get(index) else {
+            return b"";
+        };
+        let start = match index.checked_sub(1) {
+            Some(before) => self.ends[before] + self.gap,
+            None => 0,
+        };
+        self.text.get(start..end).unwrap_or(b"")
+    }
+
+    /// All fields.
+    pub fn iter(&self) -> impl Iterator<Item = &'a [u8]> + '_ {
+        (0..self.len()).map(|index| self.get(index))
+    }
+}

@@ -1,0 +1,140 @@
+//! The image of a row of `trips.trip` as PostgreSQL keeps it in a heap page.
+//!
+//! | offset | bytes | what |
+//! |---|---|---|
+//! | 0 | 18 | transaction ids, command id, own address: the server sets them |
+//! | 18 | 2 | `t_infomask2`: the number of attributes, 6 |
+//! | 20 | 2 | `t_infomask`: `HEAP_HASVARWIDTH`; the server adds the rest |
+//! | 22 | 1 | `t_hoff`: where the values start, 24 |
+//! | 23 | 1 | padding |
+//! | 24 | 8 | id: the ingest in the upper 32 bits, the line in the lower |
+//! | 32 | 8 | departed_at: microseconds since 2000-01-01 00:00:00 |
+//! | 40 | 2 | region_id |
+//! | 42 | 2 | datasource_id |
+//! | 44 | 29 | origin |
+//! | 73 | 29 | destination |
+//! | 102 | 2 | padding, no part of the tuple |
+//!
+//! A point is a short varlena (one byte of header, and so not aligned) around PostGIS' second
+//! serialised form: SRID in three bytes, flags, type, number of points, longitude, latitude.
+
+#[cfg(not(all(target_endian = "little", target_pointer_width = "64")))]
+compile_error!("tuples are laid out for 64-bit little-endian servers");
+
+use super::parse::point::{Point, SRID};
+
+/// The length of a tuple in bytes: what `t_len` must say.
+pub const TUPLE_LENGTH: usize = 102;
+
+/// The distance in bytes from one tuple to the next: a multiple of eight, as the server demands.
+pub const TUPLE_STRIDE: usize = 104;
+
+/// A tuple, in words so that it is aligned to eight bytes wherever it lies.
+pub type Tuple = [u64; TUPLE_STRIDE / 8];
+
+/// The number of attributes of `trips.trip`.
+const ATTRIBUTES: u16 = 6;
+
+/// PostgreSQL's flag for a tuple that has an attribute of variable width.
+const HEAP_HASVARWIDTH: u16 = 0x0002;
+
+/// Where the values start.
+const VALUES: usize = 24;
+
+/// The length of a point with its header.
+const POINT_LENGTH: usize = 29;
+
+/// The values of a row of `trips.trip`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Trip {
+    /// The ingest in the upper 32 bits, the line in the lower.
+    pub id: i64,
+    /// Microseconds since 2000-01-01 00:00:00, local civil time.
+    pub departed_at: i64,
+    /// The id of the region.
+    pub region_id: i16,
+    /// The id of the data source.
+    pub datasource_id: i16,
+    /// Where the trip started.
+    pub origin: Point,
+    /// Where the trip ended.
+    pub destination: Point,
+}
+
+/// The id of the trip on `line` of the file that `ingest` loads.
+pub const fn trip_id(ingest: i64, line: u64) -> i64 {
+    ingest << 32 | (line & 0xffff_ffff) as i64
+}
+
+/// All that tuples have in common.
+const EMPTY: [u8; TUPLE_STRIDE] = {
+    let mut bytes = [0; TUPLE_STRIDE];
+    let [low, high] = ATTRIBUTES.to_le_bytes();
+    (bytes[18], bytes[19]) = (low, high);
+    let [low, high] = HEAP_HASVARWIDTH.to_le_bytes();
+    (bytes[20], bytes[21]) = (low, high);
+    bytes[22] = VALUES as u8;
+    put_point_header(&mut bytes, 44);
+    put_point_header(&mut bytes, 73);
+    bytes
+};
+
+/// Writes all of a point but its coordinates.
+const fn put_point_header(bytes: &mut [u8; TUPLE_STRIDE], at: usize) {
+    const VERSION_2: u8 = 0x40;
+    const POINT_TYPE: u8 = 1;
+    const POINTS: u8 = 1;
+    let [_, high, middle, low] = SRID.to_be_bytes();
+    bytes[at] = (POINT_LENGTH as u8) << 1 | 1;
+    bytes[at + 1] = high & 0x1f;
+    bytes[at + 2] = middle;
+    bytes[at + 3] = low;
+    bytes[at + 4] = VERSION_2;
+    bytes[at + 5] = POINT_TYPE;
+    bytes[at + 9] = POINTS;
+}
+
+impl Trip {
+    /// The tuple of the trip.
+    pub fn to_tuple(&self) -> Tuple {
+        let mut bytes = EMPTY;
+        put(&mut bytes, 24, self.id.to_le_bytes());
+        put(&mut bytes, 32, self.departed_at.to_le_bytes());
+        put(&mut bytes, 40, self.region_id.to_le_bytes());
+        put(&mut bytes, 42, self.datasource_id.to_le_bytes());
+        put(&mut bytes, 57, self.origin.lon.to_le_bytes());
+        put(&mut bytes, 65, self.origin.lat.to_le_bytes());
+        put(&mut bytes, 86, self.destination.lon.to_le_bytes());
+        put(&mut bytes, 94, self.destination.lat.to_le_bytes());
+        bytemuck::cast(bytes)
+    }
+
+    /// The trip of a tuple that [`to_tuple`](Trip::to_tuple) made.
+    pub fn from_tuple(tuple: &Tuple) -> Self {
+        let bytes: &[u8; TUPLE_STRIDE] = bytemuck::cast_ref(tuple);
+        let point = |at| Point {
+            lon: f64::from_le_bytes(get(bytes, at)),
+            lat: f64::from_le_bytes(get(bytes, at + 8)),
+        };
+        Trip {
+            id: i64::from_le_bytes(get(bytes, 24)),
+            departed_at: i64::from_le_bytes(get(bytes, 32)),
+            region_id: i16::from_le_bytes(get(bytes, 40)),
+            datasource_id: i16::from_le_bytes(get(bytes, 42)),
+            origin: point(57),
+            destination: point(86),
+        }
+    }
+}
+
+/// Writes `value` at a fixed offset.
+fn put<const N: usize>(bytes: &mut [u8; TUPLE_STRIDE], at: usize, value: [u8; N]) {
+    bytes[at..at + N].copy_from_slice(&value);
+}
+
+/// Reads the bytes at a fixed offset.
+fn get<const N: usize>(bytes: &[u8; TUPLE_STRIDE], at: usize) -> [u8; N] {
+    let mut value = [0; N];
+    value.copy_from_slice(&bytes[at..at + N]);
+    value
+}

@@ -1,0 +1,135 @@
+#!/usr/bin/env bash
+# Runs every test: unit and property tests, pg_regress, tests with real sessions, tests inside the server.
+#
+# The last line is the count over all suites, `N passed, N failed, N skipped`, also kept in target/test-count. The exit
+# status is 0 only when something ran and nothing failed. A suite that broke off without a
+# result counts as one failure.
+#
+# What the suites that need a server are told:
+#   TRIPS_TEST_CONNINFO    a superuser's connection to the database postgres of a new private cluster
+#   TRIPS_TEST_DATA_DIR    a directory that the tests can write and the server can read
+# A test that cannot run here prints a line "SKIPPED: reason" and passes; it is counted as skipped.
+
+# shellcheck source=scripts/lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+CLUSTER=$TARGET/test
+LOGS=$TARGET/test-logs
+COUNT_FILE=$TARGET/test-count
+
+PASSED=0 FAILED=0 SKIPPED=0
+
+main() {
+    cd "$ROOT"
+    # The server reads what the tests write.
+    umask 022
+    rm -rf "$LOGS" "$COUNT_FILE"
+    mkdir -p "$LOGS"
+    trap finish EXIT
+
+    "$ROOT/scripts/setup.sh" --test
+    use_postgres
+    cargo_suite unit cargo test --no-fail-fast -p trips_core -p trips_tools -- --show-output
+    if suite install "$ROOT/scripts/install.sh"; then
+        server_suites
+    else
+        FAILED=$((FAILED + 1))
+    fi
+}
+
+server_suites() {
+    if start_server; then
+        regress_suite
+        cargo_suite sessions cargo test --no-fail-fast -p trips_tests -- --show-output
+        stop_server
+    else
+        FAILED=$((FAILED + 1))
+    fi
+    cargo_suite in-server "$ROOT/scripts/pgrx-test.sh"
+    # That suite has left a test build in its place.
+    "$ROOT/scripts/install.sh"
+}
+
+# Whatever happened: no server stays behind, and the last line is the count.
+finish() {
+    local status=$?
+    stop_server || true
+    local count="$PASSED passed, $FAILED failed, $SKIPPED skipped"
+    [ "$status" -eq 0 ] && [ "$FAILED" -eq 0 ] && [ "$PASSED" -gt 0 ] || status=1
+    echo "$count" | tee "$COUNT_FILE"
+    exit "$status"
+}
+
+start_server() {
+    local options=()
+    [ ! -f tests/postgresql.conf ] || options+=(tests/postgresql.conf)
+    "$ROOT/scripts/cluster.sh" destroy "$CLUSTER" || return
+    TRIPS_TEST_CONNINFO=$("$ROOT/scripts/cluster.sh" start "$CLUSTER" "${options[@]}") || return
+    TRIPS_TEST_DATA_DIR=$("$ROOT/scripts/cluster.sh" home "$CLUSTER")/exchange
+    export TRIPS_TEST_CONNINFO TRIPS_TEST_DATA_DIR
+}
+
+stop_server() {
+    [ -n "${TRIPS_TEST_CONNINFO:-}" ] || return 0
+    "$ROOT/scripts/cluster.sh" stop "$CLUSTER"
+    unset TRIPS_TEST_CONNINFO
+}
+
+# Runs a command with its output shown and kept in a log: suite NAME COMMAND...
+suite() {
+    local name=$1
+    shift
+    say "tests: $name"
+    "$@" 2>&1 | tee "$LOGS/$name.log"
+}
+
+# A suite whose results are cargo's lines "test result: ok. 12 passed; 0 failed; 1 ignored; ...". What a test printed
+# follows a line "---- its name stdout ----": there one says that it skipped.
+cargo_suite() {
+    local name=$1 status=0 passed failed skipped
+    suite "$@" || status=$?
+    read -r passed failed skipped < <(awk '
+        /^---- .* stdout ----$/ { test = $2 }
+        /^SKIPPED: / && !(test in skips) { skips[test]; skipped++; passed-- }
+        /^test result: / {
+            for (i = 2; i <= NF; i++) {
+                if ($i == "passed;") passed += $(i - 1)
+                if ($i == "failed;") failed += $(i - 1)
+                if ($i == "ignored;") skipped += $(i - 1)
+            }
+            delete skips
+        }
+        END { print passed + 0, failed + 0, skipped + 0 }' "$LOGS/$name.log")
+    add "$passed" "$failed" "$skipped" "$status"
+}
+
+# pg_regress: "All 5 tests passed." or "1 of 5 tests failed.", behind "# " since version 16.
+regress_suite() {
+    local program status=0 all failed
+    program=$(dirname "$("$PG_CONFIG" --pgxs)")/../test/regress/pg_regress
+    psql_at "$TRIPS_TEST_CONNINFO" -c 'CREATE DATABASE trips_regress'
+    suite regress "$program" --use-existing --bindir="$PG_BIN" --dbname=trips_regress \
+        --host="$(conninfo_word host)" --port="$(conninfo_word port)" --user=postgres \
+        --inputdir=tests/pg_regress --outputdir="$LOGS/regress" --schedule=tests/pg_regress/schedule || status=$?
+    [ ! -s "$LOGS/regress/regression.diffs" ] || cat "$LOGS/regress/regression.diffs"
+    all=$(sed -nE 's/^(# |\s*)All ([0-9]+) tests passed.*/\2/p' "$LOGS/regress.log")
+    failed=$(sed -nE 's/^(# |\s*)([0-9]+) of [0-9]+ tests failed.*/\2/p' "$LOGS/regress.log")
+    all=${all:-$(sed -nE 's/^(# |\s*)[0-9]+ of ([0-9]+) tests failed.*/\2/p' "$LOGS/regress.log")}
+    failed=${failed:-0}
+    add "$((${all:-0} - failed))" "$failed" 0 "$status"
+}
+
+# One word of the conninfo: conninfo_word host
+conninfo_word() { sed -E "s/(^|.* )$1=([^ ]*).*/\2/" <<<"$TRIPS_TEST_CONNINFO"; }
+
+# Adds the results of one suite: passed, failed, skipped, and its exit status, which must agree.
+add() {
+    PASSED=$((PASSED + $1))
+    FAILED=$((FAILED + $2))
+    SKIPPED=$((SKIPPED + $3))
+    if [ "$4" -ne 0 ] && [ "$2" -eq 0 ]; then
+        FAILED=$((FAILED + 1))
+    fi
+}
+
+main "$@"

@@ -1,0 +1,44 @@
+-- Undoing an ingest.
+
+CREATE FUNCTION trips_forget(ingest bigint) RETURNS bigint
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE AS $$
+DECLARE
+    removed     bigint;
+    regions     smallint[];
+    datasources smallint[];
+BEGIN
+    IF ingest IS NULL THEN
+        RETURN NULL;
+    END IF;
+    -- Running loads hold ROW EXCLUSIVE on these: none of them may be about to use a name that goes here.
+    LOCK TABLE trips.region, trips.datasource IN SHARE ROW EXCLUSIVE MODE;
+    DELETE FROM trips.ingest i WHERE i.id = ingest;
+    IF NOT FOUND THEN
+        RAISE undefined_object USING
+            MESSAGE = pg_catalog.format('ingest %s does not exist', ingest),
+            HINT = 'The table trips.ingest lists the ingests.';
+    END IF;
+    DELETE FROM trips.rejected_row r WHERE r.ingest_id = ingest;
+    WITH gone AS (
+        DELETE FROM trips.trip t
+         WHERE t.id >= ingest << 32 AND t.id < (ingest + 1) << 32
+        RETURNING t.region_id, t.datasource_id
+    ), grouped AS (
+        SELECT region_id, datasource_id, count(*) AS trips FROM gone GROUP BY region_id, datasource_id
+    )
+    SELECT coalesce(sum(trips), 0), array_agg(DISTINCT region_id), array_agg(DISTINCT datasource_id)
+      INTO removed, regions, datasources
+      FROM grouped;
+    DELETE FROM trips.region r
+     WHERE r.id = ANY (regions) AND r.first_ingest IS NOT NULL
+       AND NOT EXISTS (SELECT FROM trips.trip t WHERE t.region_id = r.id);
+    DELETE FROM trips.datasource d
+     WHERE d.id = ANY (datasources) AND d.first_ingest IS NOT NULL
+       AND NOT EXISTS (SELECT FROM trips.trip t WHERE t.datasource_id = d.id);
+    RETURN removed;
+END
+$$;
+REVOKE EXECUTE ON FUNCTION trips_forget(bigint) FROM PUBLIC;
+COMMENT ON FUNCTION trips_forget(bigint) IS
+'Removes all that one ingest brought: its trips, its rejected rows, its row in the ledger, and the names that no other trip uses. '
+'Gives the number of trips removed; an ingest that does not exist raises 42704. Waits for running loads to end';

@@ -1,0 +1,245 @@
+-- Weekly averages and weekly trips, for a region, a box or an area.
+--
+-- The public functions say what is asked for, as a row of trips.question; the internal ones
+-- in the schema trips answer it. Bounds and boxes are compared in double precision: the operators of
+-- PostGIS that work on boxes round to single precision.
+
+CREATE TYPE trips.question AS (
+    region_id smallint,
+    from_date date,
+    to_date   date,
+    matching  text,
+    box       float8[],
+    area      geometry
+);
+COMMENT ON TYPE trips.question IS 'Internal: which trips are asked for; null parts ask for no restriction. box is min_lon, min_lat, max_lon, max_lat';
+
+CREATE FUNCTION trips.region_named(region text) RETURNS smallint
+LANGUAGE plpgsql STABLE PARALLEL SAFE AS $$
+DECLARE
+    found smallint := (SELECT r.id FROM trips.region r WHERE r.name = normalize(btrim(region), NFC));
+BEGIN
+    IF found IS NULL AND region IS NOT NULL THEN
+        RAISE invalid_parameter_value USING
+            MESSAGE = format('region "%s" does not exist', region),
+            HINT = (SELECT CASE WHEN count(*) = 0 THEN 'No region is known yet: load a file with trips_ingest.'
+                                ELSE format('Known regions: %s%s.', string_agg(n.name, ', ' ORDER BY n.name),
+                                            CASE WHEN count(*) = 20 THEN ', ...' ELSE '' END) END
+                      FROM (SELECT r.name FROM trips.region r ORDER BY r.name LIMIT 20) n);
+    END IF;
+    RETURN found;
+END
+$$;
+COMMENT ON FUNCTION trips.region_named(text) IS 'Internal: id of a region; an unknown name raises 22023 with the known ones as a hint, null gives null';
+
+CREATE FUNCTION trips.ask(region text, from_date date, to_date date, matching text, box float8[], area geometry)
+RETURNS trips.question
+LANGUAGE plpgsql STABLE PARALLEL SAFE AS $$
+DECLARE
+    asked   trips.question;
+    unit    constant interval := '1 week';
+    first_  timestamp;
+    last_   timestamp;
+BEGIN
+    IF matching IS NULL OR matching NOT IN ('origin', 'destination', 'either', 'both', 'crosses') THEN
+        RAISE invalid_parameter_value USING
+            MESSAGE = format('invalid value for option "matching": "%s"', matching),
+            DETAIL = 'Allowed values: "origin", "destination", "either", "both", "crosses".';
+    END IF;
+    IF from_date >= to_date OR NOT isfinite(coalesce(from_date, to_date, '2000-01-01'))
+                            OR NOT isfinite(coalesce(to_date, from_date, '2000-01-01')) THEN
+        RAISE invalid_parameter_value USING
+            MESSAGE = format('invalid period: from_date %s, to_date %s', from_date, to_date),
+            DETAIL = 'Both must be finite, and from_date before to_date, which is the first day outside the period.';
+    END IF;
+    IF 'NaN' = ANY (box) OR box[2] > box[4] THEN
+        RAISE invalid_parameter_value USING
+            MESSAGE = format('invalid box: longitude %s to %s, latitude %s to %s', box[1], box[3], box[2], box[4]),
+            DETAIL = 'No bound may be NaN, and min_lat not above max_lat; min_lon above max_lon means a box across the antimeridian.';
+    END IF;
+    IF area IS NOT NULL AND (geometrytype(area) NOT IN ('POLYGON', 'MULTIPOLYGON') OR st_srid(area) <> 4326) THEN
+        RAISE invalid_parameter_value USING
+            MESSAGE = format('invalid area: %s with SRID %s', geometrytype(area), st_srid(area)),
+            DETAIL = 'An area is a polygon or multipolygon with SRID 4326.';
+    END IF;
+    asked := (trips.region_named(region), from_date, to_date, matching, box, area);
+    IF from_date IS NULL OR to_date IS NULL THEN
+        SELECT min(t.departed_at), max(t.departed_at) INTO first_, last_
+          FROM trips.trip t
+         WHERE asked.region_id IS NULL OR t.region_id = asked.region_id;
+        asked.from_date := coalesce(from_date, date_trunc('week', first_)::date);
+        asked.to_date   := coalesce(to_date, (date_trunc('week', last_) + unit)::date);
+    END IF;
+    RETURN asked;
+END
+$$;
+COMMENT ON FUNCTION trips.ask(text, date, date, text, float8[], geometry) IS
+'Internal: the question that these arguments ask, checked; open ends of the period become those of the weeks in which the region, or any region, has trips';
+
+CREATE FUNCTION trips.box_area(box float8[]) RETURNS geometry
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    -- The envelope of a diagonal is a point or a line where the box has no width or height.
+    SELECT CASE WHEN box[1] <= box[3]
+                THEN st_envelope(st_setsrid(st_makeline(st_makepoint(box[1], box[2]), st_makepoint(box[3], box[4])), 4326))
+                ELSE st_collect(
+                     st_envelope(st_setsrid(st_makeline(st_makepoint(box[1], box[2]), st_makepoint(180, box[4])), 4326)),
+                     st_envelope(st_setsrid(st_makeline(st_makepoint(-180, box[2]), st_makepoint(box[3], box[4])), 4326)))
+           END
+$$;
+COMMENT ON FUNCTION trips.box_area(float8[]) IS 'Internal: the geometry of a box; of two where it lies across the antimeridian';
+
+CREATE FUNCTION trips.matching_condition(matching text, box float8[], area geometry) RETURNS text
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
+DECLARE
+    -- What a point, %1$s, must be. $1 is a trips.question, $2 its area or that of its box.
+    inside constant text := CASE
+        WHEN area IS NOT NULL THEN 'st_intersects($2, t.%1$s)'
+        WHEN box[1] <= box[3] THEN '(st_x(t.%1$s) BETWEEN $1.box[1] AND $1.box[3] AND st_y(t.%1$s) BETWEEN $1.box[2] AND $1.box[4])'
+        WHEN box IS NOT NULL  THEN '((st_x(t.%1$s) >= $1.box[1] OR st_x(t.%1$s) <= $1.box[3]) AND st_y(t.%1$s) BETWEEN $1.box[2] AND $1.box[4])'
+        ELSE 'true' END;
+    starts constant text := format(inside, 'origin');
+    ends   constant text := format(inside, 'destination');
+BEGIN
+    RETURN CASE matching
+        WHEN 'origin'      THEN starts
+        WHEN 'destination' THEN ends
+        WHEN 'either'      THEN format('(%s OR %s)', starts, ends)
+        WHEN 'both'        THEN format('(%s AND %s)', starts, ends)
+        WHEN 'crosses'     THEN format('(%s OR %s OR st_intersects($2, st_makeline(t.origin, t.destination)))', starts, ends)
+    END;
+END
+$$;
+COMMENT ON FUNCTION trips.matching_condition(text, float8[], geometry) IS 'Internal: the condition on a trip t, as SQL text that holds none of the arguments';
+
+CREATE FUNCTION trips.trips_by_week(asked trips.question) RETURNS TABLE (week date, trips bigint)
+LANGUAGE plpgsql STABLE PARALLEL SAFE AS $$
+BEGIN
+    RETURN QUERY EXECUTE format(
+        'SELECT date_trunc(''week'', t.departed_at)::date, count(*)
+           FROM trips.trip t
+          WHERE t.departed_at >= $1.from_date AND t.departed_at < $1.to_date %s AND %s
+          GROUP BY 1',
+        CASE WHEN asked.region_id IS NOT NULL THEN 'AND t.region_id = $1.region_id' END,
+        trips.matching_condition(asked.matching, asked.box, asked.area))
+    USING asked, coalesce(asked.area, trips.box_area(asked.box));
+END
+$$;
+COMMENT ON FUNCTION trips.trips_by_week(trips.question) IS 'Internal: the trips of each week that has any';
+
+CREATE FUNCTION trips.average(asked trips.question) RETURNS numeric
+LANGUAGE plpgsql STABLE PARALLEL SAFE AS $$
+DECLARE
+    days constant integer := asked.to_date - asked.from_date;
+BEGIN
+    -- An open end that falls before the other end, or on no trip at all, leaves nothing to count.
+    IF days IS NULL OR days <= 0 THEN
+        RETURN 0;
+    END IF;
+    RETURN (SELECT trim_scale(coalesce(sum(w.trips), 0) * 7 / days) FROM trips.trips_by_week(asked) w);
+END
+$$;
+COMMENT ON FUNCTION trips.average(trips.question) IS 'Internal: trips times seven over the days of the period';
+
+CREATE FUNCTION trips.weeks(asked trips.question) RETURNS TABLE (week date, trips bigint, days integer)
+LANGUAGE plpgsql STABLE PARALLEL SAFE AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
+    SELECT m.monday, coalesce(w.trips, 0),
+           least(m.monday + 7, asked.to_date) - greatest(m.monday, asked.from_date)
+      FROM (SELECT date_trunc('week', asked.from_date::timestamp)::date + 7 * n AS monday
+              FROM generate_series(0, (asked.to_date - 1 - date_trunc('week', asked.from_date::timestamp)::date) / 7) n
+             WHERE asked.from_date < asked.to_date) m
+      LEFT JOIN trips.trips_by_week(asked) w ON w.week = m.monday
+     ORDER BY m.monday;
+END
+$$;
+COMMENT ON FUNCTION trips.weeks(trips.question) IS 'Internal: every week of the period, those without trips too';
+
+CREATE FUNCTION trips_weekly_average(region text, from_date date = NULL, to_date date = NULL) RETURNS numeric
+LANGUAGE plpgsql STABLE PARALLEL SAFE AS $$
+BEGIN
+    IF region IS NULL THEN
+        RETURN NULL;
+    END IF;
+    RETURN trips.average(trips.ask(region, from_date, to_date, 'origin', NULL, NULL));
+END
+$$;
+COMMENT ON FUNCTION trips_weekly_average(text, date, date) IS
+'Trips a week in a region: trips * 7 / days from from_date up to, but without, to_date; weeks without trips count. '
+'The period is by default that of the ISO weeks from the region''s first trip to its last. An unknown region raises 22023; null gives null';
+
+CREATE FUNCTION trips_weekly_average(
+    min_lon float8, min_lat float8, max_lon float8, max_lat float8,
+    from_date date = NULL, to_date date = NULL, matching text = 'origin', region text = NULL) RETURNS numeric
+LANGUAGE plpgsql STABLE PARALLEL SAFE AS $$
+BEGIN
+    IF min_lon IS NULL OR min_lat IS NULL OR max_lon IS NULL OR max_lat IS NULL THEN
+        RETURN NULL;
+    END IF;
+    RETURN trips.average(trips.ask(region, from_date, to_date, matching, ARRAY[min_lon, min_lat, max_lon, max_lat], NULL));
+END
+$$;
+COMMENT ON FUNCTION trips_weekly_average(float8, float8, float8, float8, date, date, text, text) IS
+'Trips a week in a box of longitudes and latitudes in degrees, edges included; min_lon above max_lon means across the antimeridian. '
+'matching: ''origin'' or ''destination'' lies in the box, ''either'', ''both'', or ''crosses'': the straight line between them meets it. '
+'region restricts to its trips besides. Period and average as for a region; the default period is that of the region, or of all trips';
+
+CREATE FUNCTION trips_weekly_average(
+    area geometry,
+    from_date date = NULL, to_date date = NULL, matching text = 'origin', region text = NULL) RETURNS numeric
+LANGUAGE plpgsql STABLE PARALLEL SAFE AS $$
+BEGIN
+    IF area IS NULL THEN
+        RETURN NULL;
+    END IF;
+    RETURN trips.average(trips.ask(region, from_date, to_date, matching, NULL, area));
+END
+$$;
+COMMENT ON FUNCTION trips_weekly_average(geometry, date, date, text, text) IS
+'Trips a week in a polygon or multipolygon with SRID 4326, border included, as ST_Intersects decides. '
+'matching, region, period and average as for a box';
+
+CREATE FUNCTION trips_weekly_trips(region text, from_date date = NULL, to_date date = NULL)
+RETURNS TABLE (week date, trips bigint, days integer)
+LANGUAGE plpgsql STABLE PARALLEL SAFE AS $$
+BEGIN
+    IF region IS NOT NULL THEN
+        RETURN QUERY SELECT * FROM trips.weeks(trips.ask(region, from_date, to_date, 'origin', NULL, NULL));
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION trips_weekly_trips(text, date, date) IS
+'Trips of a region in each ISO week of the period, those without trips too: the Monday, the trips, and how many days of the week lie in the period. '
+'Arguments as of trips_weekly_average';
+
+CREATE FUNCTION trips_weekly_trips(
+    min_lon float8, min_lat float8, max_lon float8, max_lat float8,
+    from_date date = NULL, to_date date = NULL, matching text = 'origin', region text = NULL)
+RETURNS TABLE (week date, trips bigint, days integer)
+LANGUAGE plpgsql STABLE PARALLEL SAFE AS $$
+BEGIN
+    IF min_lon IS NOT NULL AND min_lat IS NOT NULL AND max_lon IS NOT NULL AND max_lat IS NOT NULL THEN
+        RETURN QUERY SELECT * FROM trips.weeks(
+            trips.ask(region, from_date, to_date, matching, ARRAY[min_lon, min_lat, max_lon, max_lat], NULL));
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION trips_weekly_trips(float8, float8, float8, float8, date, date, text, text) IS
+'Trips of a box in each ISO week of the period, those without trips too: the Monday, the trips, and how many days of the week lie in the period. '
+'Arguments as of trips_weekly_average';
+
+CREATE FUNCTION trips_weekly_trips(
+    area geometry,
+    from_date date = NULL, to_date date = NULL, matching text = 'origin', region text = NULL)
+RETURNS TABLE (week date, trips bigint, days integer)
+LANGUAGE plpgsql STABLE PARALLEL SAFE AS $$
+BEGIN
+    IF area IS NOT NULL THEN
+        RETURN QUERY SELECT * FROM trips.weeks(trips.ask(region, from_date, to_date, matching, NULL, area));
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION trips_weekly_trips(geometry, date, date, text, text) IS
+'Trips of an area in each ISO week of the period, those without trips too: the Monday, the trips, and how many days of the week lie in the period. '
+'Arguments as of trips_weekly_average';

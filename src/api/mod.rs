@@ -1,0 +1,3 @@
+//! The functions of SQL that are written in Rust; the others are in `sql/`.
+
+pub mod ingest;

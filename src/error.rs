@@ -1,0 +1,65 @@
+//! From the product's one error type to PostgreSQL's reports and to pushed failures.
+
+use pgrx::pg_sys::panic::{CaughtError, ErrorReport, ErrorReportWithLevel};
+use pgrx::prelude::*;
+use trips_core::Error;
+use trips_core::event::Failure;
+
+/// The report that raises `error` when a function of SQL returns it.
+#[track_caller]
+pub fn report(error: &Error) -> ErrorReport {
+    let mut report = ErrorReport::new(
+        PgSqlErrorCode::from(pack(error.sqlstate())),
+        error.message(),
+        "trips_ext",
+    );
+    if let Some(detail) = error.detail() {
+        report = report.set_detail(detail);
+    }
+    if let Some(hint) = error.hint() {
+        report = report.set_hint(hint);
+    }
+    report
+}
+
+/// What a listener learns of `error`.
+pub fn failure(error: &Error) -> Failure {
+    Failure {
+        sqlstate: error.sqlstate().to_owned(),
+        message: error.message(),
+        line: error.line(),
+        column: error.column(),
+    }
+}
+
+/// What a listener learns of an error that the server raised.
+pub fn caught_failure(error: &CaughtError) -> Failure {
+    let report: &ErrorReportWithLevel = match error {
+        CaughtError::PostgresError(report)
+        | CaughtError::ErrorReport(report)
+        | CaughtError::RustPanic {
+            ereport: report, ..
+        } => report,
+    };
+    Failure {
+        sqlstate: unpack(report.sql_error_code() as i32),
+        message: report.message().to_owned(),
+        line: None,
+        column: None,
+    }
+}
+
+/// Five characters as the server packs them: six bits each, the first lowest.
+fn pack(sqlstate: &str) -> i32 {
+    sqlstate
+        .bytes()
+        .rev()
+        .fold(0, |code, byte| code << 6 | i32::from(byte.wrapping_sub(b'0') & 0x3f))
+}
+
+/// The inverse of [`pack`].
+fn unpack(code: i32) -> String {
+    (0..5)
+        .map(|place| char::from(((code >> (6 * place)) & 0x3f) as u8 + b'0'))
+        .collect()
+}

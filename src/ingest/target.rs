@@ -1,0 +1,79 @@
+//! The table that trips go into, and the refusal of what cannot be honoured there.
+
+use pgrx::prelude::*;
+use trips_core::Error;
+
+use crate::postgres::relation::{LockMode, Relation};
+use crate::postgres::{privileges, spi};
+
+/// Names and types of the columns that ready tuples have; the type of a point is the database's own.
+const COLUMNS: [(&str, Option<pg_sys::BuiltinOid>); 6] = [
+    ("id", Some(pg_sys::BuiltinOid::INT8OID)),
+    ("departed_at", Some(pg_sys::BuiltinOid::TIMESTAMPOID)),
+    ("region_id", Some(pg_sys::BuiltinOid::INT2OID)),
+    ("datasource_id", Some(pg_sys::BuiltinOid::INT2OID)),
+    ("origin", None),
+    ("destination", None),
+];
+
+/// Opens `trips.trip` for the load.
+///
+/// # Errors
+/// 42501 without INSERT, and 0A000 where row-level security, a trigger or the kind of the table asks for more than
+/// inserting ready tuples.
+pub fn open() -> Result<Relation, Error> {
+    let trip = Relation::open(c"trips", c"trip", LockMode::RowExclusive);
+    privileges::require_insert(&trip);
+    if privileges::row_security_applies(&trip) {
+        return Err(refuse("ingest with row-level security on trips.trip", "Use INSERT statements instead."));
+    }
+    if !trip.is_heap() || is_distributed(&trip)? {
+        return Err(refuse(
+            "ingest into a partitioned, foreign or distributed trips.trip",
+            "Load into an ordinary table, and use INSERT ... SELECT from there.",
+        ));
+    }
+    if !has_expected_columns(&trip) {
+        return Err(refuse(
+            "ingest into a trips.trip whose columns were changed",
+            "Keep what belongs to a trip in a table of its own, by trip id.",
+        ));
+    }
+    if trip.has_insert_triggers() {
+        return Err(refuse(
+            "ingest with INSERT triggers or foreign keys on trips.trip",
+            "Drop or disable the triggers, or do after the ingest what they do.",
+        ));
+    }
+    Ok(trip)
+}
+
+fn has_expected_columns(trip: &Relation) -> bool {
+    let columns = trip.columns();
+    columns.len() == COLUMNS.len()
+        && columns.iter().zip(COLUMNS).all(|((name, oid), (expected, builtin))| {
+            name == expected && builtin.is_none_or(|builtin| *oid == pg_sys::Oid::from(builtin))
+        })
+}
+
+/// Whether Citus has distributed the table: its shell is an ordinary table, but what is written there is lost.
+fn is_distributed(trip: &Relation) -> Result<bool, Error> {
+    let has_citus: bool = spi::value(
+        "SELECT pg_catalog.to_regclass('pg_catalog.pg_dist_partition') IS NOT NULL",
+        &[],
+    )?;
+    if !has_citus {
+        return Ok(false);
+    }
+    spi::value(
+        "SELECT EXISTS (SELECT FROM pg_catalog.pg_dist_partition WHERE logicalrelid OPERATOR(pg_catalog.=) $1)",
+        &[trip.oid().into()],
+    )
+}
+
+fn refuse(what: &str, hint: &str) -> Error {
+    Error::Unsupported {
+        what: what.to_owned(),
+        hint: hint.to_owned(),
+    }
+}

@@ -1,0 +1,39 @@
+//! trips_ext: vehicle trips in PostgreSQL.
+//!
+//! Files of trips are loaded in bulk ([`ingest`], on the pipeline of `trips_core`), their status is pushed
+//! while that runs ([`status`]), and answered about by the functions in `sql/`. [`api`] is what SQL sees of
+//! the Rust code, and [`postgres`] all of it that is unsafe.
+
+use pgrx::prelude::*;
+
+mod api;
+mod error;
+mod ingest;
+mod postgres;
+mod settings;
+mod status;
+
+::pgrx::pg_module_magic!(name, version = c"0.1.0");
+
+pgrx::extension_sql_file!("../sql/tables.sql", name = "tables", bootstrap);
+pgrx::extension_sql_file!("../sql/views.sql", name = "views", requires = ["tables"]);
+pgrx::extension_sql_file!(
+    "../sql/ingest.sql",
+    name = "ingest",
+    requires = ["tables", api::ingest::trips_ingest]
+);
+pgrx::extension_sql_file!("../sql/forget.sql", name = "forget", requires = ["tables"]);
+pgrx::extension_sql_file!("../sql/weekly.sql", name = "weekly", requires = ["tables"]);
+pgrx::extension_sql_file!("../sql/groups.sql", name = "groups", requires = ["weekly"]);
+pgrx::extension_sql_file!("../sql/search_path.sql", name = "search_path", finalize);
+
+/// Called when a session loads the library.
+#[pg_guard]
+pub extern "C-unwind" fn _PG_init() {
+    settings::register();
+}
+
+#[cfg(any(test, feature = "pg_test"))]
+mod tests;
+#[cfg(test)]
+pub use tests::pg_test;

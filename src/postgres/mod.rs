@@ -1,0 +1,18 @@
+//! Safe wrappers around what the ingest needs of the server. All unsafe code of the extension is here.
+//!
+//! Every function of `pg_sys` that is called below is wrapped by pgrx: an ERROR inside it arrives as a Rust
+//! panic at the call, so that destructors run before it leaves.
+
+pub mod bulk_insert;
+pub mod exit;
+pub mod latch;
+pub mod memory;
+pub mod message;
+pub mod privileges;
+pub mod relation;
+pub mod session;
+pub mod shared_memory;
+pub mod signals;
+pub mod spi;
+pub mod transaction;
+pub mod worker;

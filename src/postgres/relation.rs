@@ -1,0 +1,124 @@
+//! An open table, and what can be asked of it.
+
+use std::ffi::CStr;
+
+use pgrx::prelude::*;
+
+/// A table, open and locked. Its lock stays until the transaction ends.
+pub struct Relation {
+    relation: pg_sys::Relation,
+}
+
+/// How strongly a table is locked: what PostgreSQL's manual calls by these names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LockMode {
+    /// ROW EXCLUSIVE: what INSERT takes.
+    RowExclusive,
+    /// SHARE UPDATE EXCLUSIVE: one at a time, beside readers and writers.
+    ShareUpdateExclusive,
+}
+
+impl LockMode {
+    fn number(self) -> pg_sys::LOCKMODE {
+        match self {
+            LockMode::RowExclusive => pg_sys::RowExclusiveLock as pg_sys::LOCKMODE,
+            LockMode::ShareUpdateExclusive => pg_sys::ShareUpdateExclusiveLock as pg_sys::LOCKMODE,
+        }
+    }
+}
+
+impl Relation {
+    /// Opens `schema.name` and locks it; raises 3F000 or 42P01 where it does not exist, 55P03 after lock_timeout.
+    pub fn open(schema: &CStr, name: &CStr, mode: LockMode) -> Relation {
+        // SAFETY: the range variable is made by makeRangeVar of C strings that outlive the call.
+        let relation = unsafe {
+            let range = pg_sys::makeRangeVar(
+                schema.as_ptr().cast_mut(),
+                name.as_ptr().cast_mut(),
+                -1,
+            );
+            pg_sys::table_openrv(range, mode.number())
+        };
+        Relation { relation }
+    }
+
+    /// Takes a further lock on the open table.
+    pub fn lock(&self, mode: LockMode) {
+        // SAFETY: the OID is that of an open relation.
+        unsafe { pg_sys::LockRelationOid(self.oid(), mode.number()) };
+    }
+
+    /// Its OID.
+    pub fn oid(&self) -> pg_sys::Oid {
+        // SAFETY: open until `drop`.
+        unsafe { (*self.relation).rd_id }
+    }
+
+    /// Its name without the schema.
+    pub fn name(&self) -> &CStr {
+        // SAFETY: rd_rel is set while the relation is open, and relname is NUL-terminated.
+        unsafe { CStr::from_ptr((*(*self.relation).rd_rel).relname.data.as_ptr()) }
+    }
+
+    /// Whether it is an ordinary table that the heap stores: not partitioned, foreign, a view or another
+    /// access method's.
+    pub fn is_heap(&self) -> bool {
+        // SAFETY: open until `drop`; the heap's routine is a static of the server.
+        unsafe {
+            let kind = (*(*self.relation).rd_rel).relkind;
+            kind == pg_sys::RELKIND_RELATION as std::ffi::c_char
+                && std::ptr::eq((*self.relation).rd_tableam, pg_sys::GetHeapamTableAmRoutine())
+        }
+    }
+
+    /// Whether any trigger, a foreign key's included, fires on INSERT.
+    pub fn has_insert_triggers(&self) -> bool {
+        // SAFETY: open until `drop`; trigdesc is null or valid for as long.
+        unsafe {
+            let triggers = (*self.relation).trigdesc;
+            !triggers.is_null()
+                && ((*triggers).trig_insert_before_row
+                    || (*triggers).trig_insert_after_row
+                    || (*triggers).trig_insert_instead_row
+                    || (*triggers).trig_insert_before_statement
+                    || (*triggers).trig_insert_after_statement)
+        }
+    }
+
+    /// Name and type of its columns in order, the dropped ones without a name.
+    pub fn columns(&self) -> Vec<(String, pg_sys::Oid)> {
+        // SAFETY: open until `drop`; a tuple descriptor has natts attributes.
+        let attributes = unsafe { pgrx::PgTupleDesc::from_pg_unchecked((*self.relation).rd_att) };
+        attributes
+            .iter()
+            .map(|attribute| {
+                let name = if attribute.is_dropped() { "" } else { attribute.name() };
+                (name.to_owned(), attribute.atttypid)
+            })
+            .collect()
+    }
+
+    /// Whether it has a CHECK constraint.
+    pub fn has_checks(&self) -> bool {
+        // SAFETY: open until `drop`; constr is null or valid for as long.
+        unsafe {
+            let constraints = (*(*self.relation).rd_att).constr;
+            !constraints.is_null() && (*constraints).num_check > 0
+        }
+    }
+
+    /// For the wrappers beside this one.
+    pub(super) fn as_ptr(&self) -> pg_sys::Relation {
+        self.relation
+    }
+}
+
+impl Drop for Relation {
+    fn drop(&mut self) {
+        // An error that unwinds has the server release what the transaction holds, this reference included.
+        if !std::thread::panicking() {
+            // SAFETY: open, and closed here only; NoLock keeps the lock to the end of the transaction.
+            unsafe { pg_sys::table_close(self.relation, pg_sys::NoLock as pg_sys::LOCKMODE) };
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! The settings `trips_ext.*`, each with the reason for its default.
+
+use std::ffi::CString;
+use std::path::PathBuf;
+
+use pgrx::prelude::*;
+use pgrx::{GucContext, GucFlags, GucRegistry, GucSetting};
+use trips_core::Error;
+use trips_core::ingest::pipeline;
+
+/// A name that says whom it is for; LISTEN must name the same.
+static CHANNEL: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(c"trips_ingest"));
+
+/// Anywhere, as COPY: pg_read_server_files is the right that guards files.
+static ALLOWED_DIRECTORIES: GucSetting<Option<CString>> =
+    GucSetting::<Option<CString>>::new(Some(c""));
+
+/// By the machine, see [`pipeline_settings`].
+static PARSER_THREADS: GucSetting<i32> = GucSetting::<i32>::new(0);
+
+/// In kB. A block of 512 KiB is the largest that helps; this holds those of four parser threads and their batches.
+static INGEST_MEMORY: GucSetting<i32> = GucSetting::<i32>::new(64 * 1024);
+
+/// Above this, the one backend that inserts has long been the bottleneck.
+const MOST_AUTOMATIC_PARSER_THREADS: usize = 4;
+
+/// Makes the settings known to the server.
+pub fn register() {
+    GucRegistry::define_string_guc(
+        c"trips_ext.channel",
+        c"Channel on which the status of ingests is pushed.",
+        c"LISTEN to this channel to receive it; at most 63 bytes.",
+        &CHANNEL,
+        GucContext::Userset,
+        GucFlags::default(),
+    );
+    GucRegistry::define_string_guc(
+        c"trips_ext.allowed_directories",
+        c"Directories of the server that trips_ingest may read files from.",
+        c"Absolute paths, separated by commas; what lies below them is allowed too. Empty allows any.",
+        &ALLOWED_DIRECTORIES,
+        GucContext::Suset,
+        GucFlags::default(),
+    );
+    GucRegistry::define_int_guc(
+        c"trips_ext.parser_threads",
+        c"Threads of a session that parse a file during trips_ingest.",
+        c"0 means one fewer than the machine has cores, and at most 4.",
+        &PARSER_THREADS,
+        0,
+        64,
+        GucContext::Userset,
+        GucFlags::default(),
+    );
+    GucRegistry::define_int_guc(
+        c"trips_ext.ingest_memory",
+        c"Memory for the parts of a file that are read, parsed and wait to be inserted during trips_ingest.",
+        c"",
+        &INGEST_MEMORY,
+        1024,
+        8 * 1024 * 1024,
+        GucContext::Userset,
+        GucFlags::UNIT_KB,
+    );
+}
+
+/// Where status is pushed.
+pub fn channel() -> String {
+    text(&CHANNEL)
+}
+
+/// Whether [`channel`] is one that NOTIFY takes.
+///
+/// # Errors
+/// 22023 where it is empty or longer than 63 bytes.
+pub fn check_channel() -> Result<(), Error> {
+    let channel = channel();
+    if channel.is_empty() || channel.len() >= pg_sys::NAMEDATALEN as usize {
+        return Err(Error::InvalidOption {
+            name: "trips_ext.channel",
+            value: channel,
+            allowed: "1 to 63 bytes",
+        });
+    }
+    Ok(())
+}
+
+/// Where files may be; empty means anywhere.
+pub fn allowed_directories() -> Vec<PathBuf> {
+    text(&ALLOWED_DIRECTORIES)
+        .split(',')
+        .map(str::trim)
+        .filter(|path| !path.is_empty())
+        .map(PathBuf::from)
+        .collect()
+}
+
+/// How much an ingest takes of the machine.
+pub fn pipeline_settings() -> pipeline::Settings {
+    let threads = match usize::try_from(PARSER_THREADS.get()) {
+        Ok(0) | Err(_) => automatic_parser_threads(),
+        Ok(threads) => threads,
+    };
+    let kilobytes = usize::try_from(INGEST_MEMORY.get()).unwrap_or(0);
+    pipeline::Settings::within(kilobytes * 1024, threads)
+}
+
+fn automatic_parser_threads() -> usize {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    cores
+        .saturating_sub(1)
+        .clamp(1, MOST_AUTOMATIC_PARSER_THREADS)
+}
+
+fn text(setting: &GucSetting<Option<CString>>) -> String {
+    setting
+        .get()
+        .map(|text| text.to_string_lossy().into_owned())
+        .unwrap_or_default()
+}

@@ -1,0 +1,246 @@
+//! The loading session's side of pushed status.
+//!
+//! The first load of a transaction starts a worker; the others share it. Where no worker can be had, loads go
+//! on without pushed progress.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use pgrx::SubXactCallbackReceipt;
+use pgrx::prelude::*;
+use trips_core::event::{Counts, Failure};
+
+use super::shared::{Shared, State, Transaction};
+use super::worker;
+use crate::postgres::shared_memory::Segment;
+use crate::postgres::worker::Worker;
+use crate::postgres::transaction::{self, End};
+use crate::postgres::{latch, message, session};
+use crate::settings;
+
+/// How long a load waits for its worker to have said what came before; a worker starts in a few milliseconds.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+thread_local! {
+    /// The worker of the transaction that is open in this session.
+    static CURRENT: RefCell<Option<Current>> = const { RefCell::new(None) };
+}
+
+struct Current {
+    line: Line,
+    /// The subtransactions in which loads have finished, in their order.
+    finished: Vec<pg_sys::SubTransactionId>,
+    rollbacks: Option<SubXactCallbackReceipt>,
+}
+
+/// What a load holds of the worker that reports it.
+#[derive(Clone)]
+struct Line {
+    shared: Rc<Segment<Shared>>,
+    worker: Rc<Worker>,
+}
+
+/// Reports one load; without a worker it reports to nobody.
+pub struct Reporter {
+    line: Option<Line>,
+    started_at: i64,
+}
+
+impl Reporter {
+    /// Announces the load of `file`. Warns where nobody can be told.
+    pub fn start(ingest: i64, file: &str) -> Reporter {
+        let started_at = session::now();
+        let line = worker_of_transaction();
+        match &line {
+            Some(line) => announce(&line.shared, ingest, file, started_at),
+            None => message::warning(
+                "status of this ingest is not pushed: no background worker could be started",
+                "You may need to increase max_worker_processes.",
+            ),
+        }
+        Reporter { line, started_at }
+    }
+
+    /// When the load began, microseconds since 2000-01-01 UTC.
+    pub fn started_at(&self) -> i64 {
+        self.started_at
+    }
+
+    /// Rows of a file of so many bytes are being loaded now.
+    pub fn loading(&self, bytes_total: u64) {
+        if let Some(Line { shared, .. }) = &self.line {
+            shared.bytes_total.store(bytes_total, Ordering::Relaxed);
+            shared.set_state(State::Loading);
+        }
+    }
+
+    /// How far the load is.
+    pub fn progress(&self, counts: &Counts) {
+        if let Some(Line { shared, .. }) = &self.line {
+            shared.bytes_done.store(counts.bytes_done, Ordering::Relaxed);
+            shared.rows.store(counts.rows, Ordering::Relaxed);
+            shared.rejected.store(counts.rejected, Ordering::Relaxed);
+        }
+    }
+
+    /// The file was known. Returns when the worker has said all that it will say.
+    pub fn skipped(&self) {
+        self.end(State::Skipped);
+    }
+
+    /// All rows are in. Returns when the worker has said all that it will say, unless the load is
+    /// rolled back.
+    pub fn finished(&self) {
+        CURRENT.with_borrow_mut(|current| {
+            if let (Some(current), Some(Line { shared, .. })) = (current, &self.line) {
+                current.finished.push(transaction::current_subtransaction());
+                shared.kept.store(current.finished.len() as u32, Ordering::Release);
+            }
+        });
+        self.end(State::Finished);
+    }
+
+    /// The load has failed. Calls nothing of the server that could fail: an error is on its way already.
+    pub fn failed(&self, failure: &Failure) {
+        if let Some(Line { shared, .. }) = &self.line {
+            fail(shared, failure);
+        }
+    }
+
+    fn end(&self, state: State) {
+        let Some(line) = &self.line else { return };
+        line.shared.set_state(state);
+        latch::wake(line.shared.worker.load(Ordering::Acquire));
+        if !line.is_acknowledged() {
+            forget();
+            message::warning(
+                "status of this ingest was not pushed: its background worker does not answer",
+                "The server log may say why.",
+            );
+        }
+    }
+}
+
+/// What [`crate::postgres::exit`] calls when the session ends in the middle of whatever it does.
+pub fn session_ends() {
+    let shared = CURRENT.with(|current| {
+        let current = current.try_borrow().ok()?;
+        Some(Rc::clone(&current.as_ref()?.line.shared))
+    });
+    if let Some(shared) = shared
+        && !shared.load().1.is_final()
+    {
+        fail(
+            &shared,
+            &Failure {
+                sqlstate: "57P01".to_owned(),
+                message: "the session that loaded the file was terminated".to_owned(),
+                line: None,
+                column: None,
+            },
+        );
+    }
+}
+
+fn fail(shared: &Shared, failure: &Failure) {
+    shared.error_sqlstate.set(&failure.sqlstate);
+    shared.error_message.set(&failure.message);
+    shared.error_line.store(failure.line.unwrap_or(0), Ordering::Relaxed);
+    shared.error_column.set(failure.column.as_deref().unwrap_or(""));
+    shared.set_state(State::Failed);
+    latch::wake(shared.worker.load(Ordering::Acquire));
+}
+
+/// The worker that serves this transaction, started now if there is none yet.
+fn worker_of_transaction() -> Option<Line> {
+    match CURRENT.with_borrow(|current| Some(current.as_ref()?.line.clone())) {
+        Some(line) if line.is_acknowledged() => Some(line),
+        Some(_) => {
+            forget();
+            None
+        }
+        None => start_worker(),
+    }
+}
+
+fn start_worker() -> Option<Line> {
+    let shared = Rc::new(Segment::<Shared>::create()?);
+    shared.role.store(session::authenticated_role().to_u32(), Ordering::Relaxed);
+    shared.channel.set(&settings::channel());
+    shared.session.store(latch::address(), Ordering::Relaxed);
+    shared.database.store(session::database().to_u32(), Ordering::Release);
+    let worker = Rc::new(Worker::start("trips_ext status", worker::FUNCTION, shared.handle())?);
+    transaction::on_end(transaction_ended);
+    let line = Line { shared, worker };
+    CURRENT.set(Some(Current {
+        line: line.clone(),
+        finished: Vec::new(),
+        rollbacks: Some(transaction::on_subtransaction_rollback(subtransaction_rolled_back)),
+    }));
+    Some(line)
+}
+
+fn announce(shared: &Shared, ingest: i64, file: &str, started_at: i64) {
+    shared.ingest.store(ingest, Ordering::Relaxed);
+    shared.file.set(file);
+    shared.started_at.store(started_at, Ordering::Relaxed);
+    for counter in [&shared.bytes_total, &shared.bytes_done, &shared.rows, &shared.rejected] {
+        counter.store(0, Ordering::Relaxed);
+    }
+    shared.set_load(shared.load().0 + 1, State::Checking);
+    latch::wake(shared.worker.load(Ordering::Acquire));
+}
+
+impl Line {
+    /// Waits until the worker knows the end of the last load; false when it does not answer. Serves interrupts.
+    fn is_acknowledged(&self) -> bool {
+        let (load, _) = self.shared.load();
+        let since = Instant::now();
+        while self.shared.acknowledged.load(Ordering::Acquire) < load {
+            if self.worker.has_stopped() || since.elapsed() > PATIENCE {
+                return false;
+            }
+            latch::wait(Duration::from_millis(10));
+        }
+        true
+    }
+}
+
+/// Lets go of the worker; it ends when it sees that the transaction has.
+fn forget() {
+    if let Some(current) = CURRENT.take() {
+        // A worker that starts late, after all, is to say nothing.
+        current.line.shared.set_transaction(Transaction::Committed);
+        if let Some(rollbacks) = current.rollbacks {
+            rollbacks.unregister_callback();
+        }
+    }
+}
+
+fn transaction_ended(end: End) {
+    let Some(current) = CURRENT.take() else { return };
+    current.line.shared.set_transaction(match end {
+        End::Committed => Transaction::Committed,
+        End::RolledBack => Transaction::RolledBack,
+    });
+    latch::wake(current.line.shared.worker.load(Ordering::Acquire));
+    if let Some(rollbacks) = current.rollbacks {
+        rollbacks.unregister_callback();
+    }
+}
+
+/// Subtransactions nest, and are numbered upwards: the loads that one takes with it are those that finished in it
+/// or in a later one.
+fn subtransaction_rolled_back(subtransaction: pg_sys::SubTransactionId) {
+    CURRENT.with_borrow_mut(|current| {
+        let Some(current) = current else { return };
+        let before = current.finished.len();
+        current.finished.retain(|finished_in| *finished_in < subtransaction);
+        if current.finished.len() < before {
+            current.line.shared.kept.store(current.finished.len() as u32, Ordering::Release);
+            latch::wake(current.line.shared.worker.load(Ordering::Acquire));
+        }
+    });
+}

@@ -1,0 +1,178 @@
+//! The background worker that pushes the status of one transaction's loads.
+
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use pgrx::prelude::*;
+use trips_core::event::{Counts, Event, Failure, Kind, Phase};
+
+use super::shared::{Shared, State, Transaction};
+use crate::postgres::shared_memory::Segment;
+use crate::postgres::{latch, session, worker};
+
+/// At most four events a second.
+const INTERVAL: Duration = Duration::from_millis(250);
+
+/// Longest sleep: a wake-up that comes before the worker has published how to wake it is lost.
+const IDLE: Duration = Duration::from_secs(1);
+
+/// The name under which [`main`](trips_ext_status_worker) is found.
+pub const FUNCTION: &str = "trips_ext_status_worker";
+
+/// Where a status worker starts; its argument is the handle of a [`Segment<Shared>`].
+#[pg_guard]
+#[unsafe(no_mangle)]
+pub extern "C-unwind" fn trips_ext_status_worker(handle: pg_sys::Datum) {
+    // SAFETY: the reporter, which alone starts this function, passes the handle of its `Segment<Shared>`.
+    let Some(shared) = (unsafe { Segment::<Shared>::attach(handle.value() as u32) }) else {
+        return;
+    };
+    worker::connect(
+        pg_sys::Oid::from(shared.database.load(Ordering::Acquire)),
+        pg_sys::Oid::from(shared.role.load(Ordering::Relaxed)),
+    );
+    shared.worker.store(latch::address(), Ordering::Release);
+    let mut teller = Teller::new(&shared);
+    while teller.tell() == Transaction::Open {
+        if !worker::wait(teller.pause()) {
+            break;
+        }
+    }
+}
+
+/// A load as its events name it.
+#[derive(Debug, Clone)]
+struct Load {
+    ingest: i64,
+    file: String,
+    counts: Counts,
+}
+
+/// What has been told so far.
+struct Teller<'s> {
+    shared: &'s Shared,
+    channel: String,
+    /// The last load that was announced.
+    announced: u32,
+    last_event: Instant,
+    /// The finished loads that a rollback would undo.
+    finished: Vec<Load>,
+}
+
+impl<'s> Teller<'s> {
+    fn new(shared: &'s Shared) -> Teller<'s> {
+        Teller {
+            shared,
+            channel: shared.channel.get(),
+            announced: 0,
+            last_event: Instant::now(),
+            finished: Vec::new(),
+        }
+    }
+
+    /// Tells what is new, and what became of the transaction. That is read first: all that was written
+    /// before the transaction ended is then seen below.
+    fn tell(&mut self) -> Transaction {
+        let transaction = self.shared.transaction();
+        let (load, state) = self.shared.load();
+        if load > self.announced {
+            self.announced = load;
+            self.notify(Kind::Started, state, &self.current(), None);
+        }
+        if load > self.shared.acknowledged.load(Ordering::Relaxed) {
+            self.tell_state(state, load);
+        }
+        let kept = match transaction {
+            Transaction::RolledBack => 0,
+            _ => self.shared.kept.load(Ordering::Acquire) as usize,
+        };
+        while self.finished.len() > kept {
+            if let Some(load) = self.finished.pop() {
+                self.notify(Kind::Failed, State::Failed, &load, Some(rolled_back()));
+            }
+        }
+        transaction
+    }
+
+    fn tell_state(&mut self, state: State, load: u32) {
+        match state {
+            State::Checking | State::Loading if self.last_event.elapsed() >= INTERVAL => {
+                self.notify(Kind::Progress, state, &self.current(), None);
+            }
+            State::Finished => self.finished.push(self.current()),
+            State::Failed => {
+                self.notify(Kind::Failed, state, &self.current(), Some(self.failure()));
+            }
+            State::None | State::Checking | State::Loading | State::Skipped => {}
+        }
+        if state.is_final() {
+            self.shared.acknowledged.store(load, Ordering::Release);
+            latch::wake(self.shared.session.load(Ordering::Relaxed));
+        }
+    }
+
+    /// How long to wait until there may be something to tell that nobody wakes the worker for.
+    fn pause(&self) -> Duration {
+        match self.shared.load().1 {
+            State::Checking | State::Loading => INTERVAL
+                .saturating_sub(self.last_event.elapsed())
+                .max(Duration::from_millis(1)),
+            _ => IDLE,
+        }
+    }
+
+    fn notify(&mut self, kind: Kind, state: State, load: &Load, error: Option<Failure>) {
+        let event = Event {
+            kind,
+            ingest: Some(load.ingest),
+            file: &load.file,
+            phase: match (kind, state) {
+                (Kind::Failed, _) => Phase::Done,
+                (_, State::Checking | State::None) => Phase::Checking,
+                (_, State::Loading) => Phase::Loading,
+                _ => Phase::Committing,
+            },
+            counts: load.counts,
+            error,
+            duplicate_of: None,
+        };
+        worker::notify(&self.channel, &event.payload());
+        self.last_event = Instant::now();
+    }
+
+    fn current(&self) -> Load {
+        let shared = self.shared;
+        let started_at = shared.started_at.load(Ordering::Relaxed);
+        Load {
+            ingest: shared.ingest.load(Ordering::Relaxed),
+            file: shared.file.get(),
+            counts: Counts {
+                bytes_done: shared.bytes_done.load(Ordering::Relaxed),
+                bytes_total: shared.bytes_total.load(Ordering::Relaxed),
+                rows: shared.rows.load(Ordering::Relaxed),
+                rejected: shared.rejected.load(Ordering::Relaxed),
+                elapsed_micros: u64::try_from(session::now() - started_at).unwrap_or(0),
+            },
+        }
+    }
+
+    fn failure(&self) -> Failure {
+        let line = self.shared.error_line.load(Ordering::Relaxed);
+        let column = self.shared.error_column.get();
+        Failure {
+            sqlstate: self.shared.error_sqlstate.get(),
+            message: self.shared.error_message.get(),
+            line: (line > 0).then_some(line),
+            column: (!column.is_empty()).then_some(column),
+        }
+    }
+}
+
+fn rolled_back() -> Failure {
+    Failure {
+        sqlstate: "40000".to_owned(),
+        message: "the transaction that loaded the file was rolled back".to_owned(),
+        line: None,
+        column: None,
+    }
+}

@@ -1,0 +1,87 @@
+//! The whole contents of the extension's tables, and what must hold of them at any time.
+
+use std::collections::BTreeMap;
+
+use postgres::Client;
+
+/// The rows of each table of the schema `trips`, as text, in order.
+pub type Snapshot = BTreeMap<String, Vec<String>>;
+
+/// All that the extension's tables hold.
+pub fn snapshot(client: &mut Client) -> Snapshot {
+    let tables = client
+        .query(
+            "SELECT relname::text FROM pg_class
+              WHERE relnamespace = 'trips'::regnamespace AND relkind IN ('r', 'p')",
+            &[],
+        )
+        .expect("the catalogue answers");
+    let mut snapshot = Snapshot::new();
+    for table in tables {
+        let table: String = table.get(0);
+        let rows = client
+            .query(
+                &format!("SELECT t::text FROM trips.{table} t ORDER BY t::text COLLATE \"C\""),
+                &[],
+            )
+            .expect("the table can be read");
+        let rows = rows.iter().map(|row| row.get(0)).collect();
+        snapshot.insert(table, rows);
+    }
+    snapshot
+}
+
+/// What books have to balance: each query must give no row.
+const BOOKS: [(&str, &str); 6] = [
+    (
+        "read = loaded + rejected",
+        "SELECT id FROM trips.ingest WHERE rows_read <> rows_loaded + rows_rejected",
+    ),
+    (
+        "the ledger counts the trips",
+        "SELECT i.id, i.rows_loaded, t.n
+           FROM trips.ingest i
+           FULL JOIN (SELECT id >> 32 AS ingest, count(*) AS n FROM trips.trip GROUP BY 1) t ON t.ingest = i.id
+          WHERE coalesce(i.rows_loaded, -1) <> coalesce(t.n, 0)",
+    ),
+    (
+        "the ledger counts the rejected rows",
+        "SELECT i.id, i.rows_rejected, r.n
+           FROM trips.ingest i
+           FULL JOIN (SELECT ingest_id, count(*) AS n FROM trips.rejected_row GROUP BY 1) r ON r.ingest_id = i.id
+          WHERE coalesce(i.rows_rejected, -1) <> coalesce(r.n, 0)",
+    ),
+    (
+        "ids are unique",
+        "SELECT id FROM trips.trip GROUP BY id HAVING count(*) > 1",
+    ),
+    (
+        "no row is both loaded and rejected",
+        "SELECT t.id FROM trips.trip t
+           JOIN trips.rejected_row r ON r.ingest_id = t.id >> 32 AND r.line = (t.id & 4294967295)",
+    ),
+    (
+        "every trip has its region and its datasource",
+        "SELECT t.id FROM trips.trip t
+           LEFT JOIN trips.region r ON r.id = t.region_id
+           LEFT JOIN trips.datasource d ON d.id = t.datasource_id
+          WHERE r.id IS NULL OR d.id IS NULL",
+    ),
+];
+
+/// Ledger, trips, rejected rows and dimensions agree.
+#[track_caller]
+pub fn assert_books_balance(client: &mut Client) {
+    for (promise, query) in BOOKS {
+        let rows = client.query(query, &[]).expect("the tables can be read");
+        assert!(rows.is_empty(), "broken: {promise}: {} rows: {query}", rows.len());
+    }
+}
+
+/// No trip, no rejected row, no ledger row, no name.
+#[track_caller]
+pub fn assert_nothing_stored(client: &mut Client) {
+    for (table, rows) in snapshot(client) {
+        assert!(rows.is_empty(), "trips.{table} holds {} rows, {:?} first", rows.len(), rows[0]);
+    }
+}

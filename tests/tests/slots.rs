@@ -1,0 +1,50 @@
+//! When the server has no slot for another background worker. Alone in its process: it takes all slots of the
+//! cluster.
+
+use std::time::Duration;
+
+use trips_tests::ingest::load;
+use trips_tests::rows::numbered_rows;
+use trips_tests::snapshot::assert_books_balance;
+use trips_tests::{Database, Listener, Session};
+
+#[test]
+fn a_load_without_a_free_worker_slot_warns_and_succeeds() {
+    let database = Database::new();
+    let mut observer = database.connect();
+    let slots: i32 = observer.value("SELECT current_setting('max_worker_processes')::int");
+    let mut listener = Listener::new(&database);
+    // A load that is done but not committed keeps its worker: one session more than there are slots.
+    let mut sessions: Vec<Session> = Vec::new();
+    let mut warned = None;
+    for number in 0..=slots as u64 {
+        let mut session = database.connect();
+        let name = format!("{number}.csv");
+        let path = database.files().write_rows(&name, numbered_rows(number..number + 20));
+        session.run("BEGIN");
+        assert_eq!(load(&mut session, &path).loaded, 20);
+        let warning = session.notices().into_iter().find(|notice| notice.severity() == "WARNING");
+        sessions.push(session);
+        if let Some(warning) = warning {
+            warned = Some((number, path, warning));
+            break;
+        }
+    }
+    let (number, path, warning) = warned.expect("some load finds no slot");
+    assert!(number > 0, "the first load finds a slot: {warning:?}");
+    let mut last = sessions.pop().unwrap();
+    last.run("COMMIT");
+    // Its end is the loading transaction's own.
+    loop {
+        let event = listener.next(Duration::from_secs(10)).expect("the end is pushed all the same");
+        if event.text("file") == path {
+            assert_eq!(event.kind(), "completed");
+            break;
+        }
+    }
+    assert_eq!(observer.count("trips.trip"), 20);
+    for mut session in sessions {
+        session.run("ROLLBACK");
+    }
+    assert_books_balance(&mut observer);
+}

@@ -1,0 +1,572 @@
+//! Pushed status: a session that listens, and waits on nothing but its socket, learns how a load goes while it runs,
+//! and how it ended, whatever became of its transaction.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use postgres::NoTls;
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use trips_tests::database::eventually;
+use trips_tests::ingest::{forget, load};
+use trips_tests::rows::{numbered_rows, write_full_form};
+use trips_tests::snapshot::{assert_books_balance, assert_nothing_stored};
+use trips_tests::{Database, Event, Ingest, Listener, Session, refused};
+
+/// How many rows the long load has; `TRIPS_TEST_ROWS=5000000` is the promise's own number.
+const ROWS_ENV: &str = "TRIPS_TEST_ROWS";
+
+/// Long enough for several events even where a row costs as little as it can.
+const DEFAULT_ROWS: u64 = 1_000_000;
+
+/// How long nothing may be heard of a load that runs.
+const LONGEST_SILENCE: Duration = Duration::from_millis(500);
+
+/// How long nothing must follow an end before it is taken for the end.
+const SILENCE: Duration = Duration::from_millis(1200);
+
+/// A load that takes seconds: each trip also goes into two GiST indexes.
+fn make_slow(session: &mut Session) {
+    session.run(
+        "CREATE INDEX ON trips.trip USING gist (origin);
+         CREATE INDEX ON trips.trip USING gist (destination)",
+    );
+}
+
+fn slow_file(database: &Database) -> String {
+    database.files().write_rows("slow.csv", numbered_rows(0..600_000))
+}
+
+fn kinds(events: &[Event]) -> Vec<&str> {
+    events.iter().map(Event::kind).collect()
+}
+
+/// What an observer must find after a load, however it ended: no worker, no lock, no thread.
+fn assert_nothing_left(observer: &mut Session, loader: Option<&Session>) {
+    let workers = "SELECT NOT EXISTS (SELECT FROM pg_stat_activity
+        WHERE datname = current_database() AND backend_type LIKE 'trips%')";
+    eventually("the status worker ends", || observer.value(workers));
+    let locks = "SELECT NOT EXISTS (SELECT FROM pg_locks l JOIN pg_database d ON d.oid = l.database
+        WHERE d.datname = current_database() AND l.pid <> pg_backend_pid())";
+    eventually("locks are released", || observer.value(locks));
+    if let Some(loader) = loader {
+        assert!(loader.is_single_threaded());
+    }
+}
+
+/// One ingest, one file, counts that only grow, `started` first, nothing after the end.
+#[track_caller]
+fn assert_one_story(events: &[Event], path: &str) {
+    assert_eq!(events[0].kind(), "started", "{events:#?}");
+    let ingest = events.last().unwrap().json["ingest"].clone();
+    for pair in events.windows(2) {
+        for count in ["bytes_done", "rows", "rejected"] {
+            if pair[1].kind() != "failed" {
+                assert!(pair[0].number(count) <= pair[1].number(count), "{count} shrinks: {pair:#?}");
+            }
+        }
+        assert!(!pair[0].ends(), "{events:#?}");
+    }
+    for event in events {
+        assert_eq!(event.text("file"), path);
+        let known = &event.json["ingest"];
+        assert!(known.is_null() || *known == ingest, "{events:#?}");
+    }
+    for event in &events[1..events.len() - 1] {
+        assert_eq!(event.kind(), "progress", "{events:#?}");
+    }
+}
+
+mod while_a_load_runs {
+    use super::*;
+
+    #[test]
+    fn a_listener_hears_of_a_load_in_time_and_of_its_end_when_the_rows_can_be_seen() {
+        let database = Database::new();
+        let rows = std::env::var(ROWS_ENV).ok().map(|rows| rows.parse().unwrap());
+        let (mut session, mut third) = (database.connect(), database.connect());
+        if rows.is_none() {
+            make_slow(&mut session);
+        }
+        let rows = rows.unwrap_or(DEFAULT_ROWS);
+        let mut random = ChaCha8Rng::seed_from_u64(rows);
+        let path = write_full_form(database.files(), "t.csv", rows, &mut random);
+        let mut listener = Listener::new(&database);
+        let loading = thread::spawn({
+            let path = path.clone();
+            move || {
+                let begin = Instant::now();
+                let summary = Ingest::of(&path).run(&mut session);
+                (begin, Instant::now(), summary, session)
+            }
+        });
+        let mut events = Vec::new();
+        let seen = loop {
+            let event = listener.next(Duration::from_secs(30)).expect("the load is heard of");
+            let kind = event.kind().to_owned();
+            let seen = (kind == "completed").then(|| third.count("trips.trip"));
+            events.push(event);
+            if let Some(seen) = seen {
+                break seen;
+            }
+        };
+        let (begin, end, summary, session) = loading.join().unwrap();
+        assert_eq!(seen, rows as i64, "rows that a third session sees when the end is heard");
+        assert_eq!(summary.loaded, rows as i64);
+        assert_one_story(&events, &path);
+        assert_eq!(events.last().unwrap().number("rows"), rows);
+        assert_eq!(events.last().unwrap().json["ingest"], summary.id());
+
+        let (first, during) = (&events[0], &events[..events.len() - 1]);
+        assert!(first.arrived < end && first.arrived - begin <= Duration::from_secs(1));
+        let progress = during.iter().filter(|event| event.kind() == "progress" && event.arrived < end);
+        assert!(progress.count() >= 2, "{:?} in {:?}", kinds(&events), end - begin);
+        let mut last = first.arrived;
+        for event in &events {
+            let silence = event.arrived.min(end) - last;
+            assert!(silence <= LONGEST_SILENCE, "{silence:?} of silence: {events:#?}");
+            last = event.arrived.min(end);
+        }
+        let mid = &during[during.len() / 2];
+        assert!(mid.number("rows") > 0 && mid.number("bytes_done") > 0, "{mid:?}");
+        assert!(mid.json["eta_seconds"].is_number(), "{mid:?}");
+        println!("{rows} rows in {:?}, {} events", end - begin, events.len());
+
+        listener.assert_silent(SILENCE);
+        assert_nothing_left(&mut third, Some(&session));
+        assert_books_balance(&mut third);
+    }
+
+    #[test]
+    fn nothing_is_completed_before_the_transaction_commits() {
+        let database = Database::new();
+        let (mut session, mut third) = (database.connect(), database.connect());
+        let path = database.files().write_rows("t.csv", numbered_rows(0..1000));
+        let mut listener = Listener::new(&database);
+        session.run("BEGIN");
+        load(&mut session, &path);
+        let begin = Instant::now();
+        let mut events = Vec::new();
+        while begin.elapsed() < SILENCE {
+            events.extend(listener.next(SILENCE));
+        }
+        assert!(!events.iter().any(Event::ends), "{events:#?}");
+        assert_eq!(third.count("trips.trip"), 0);
+        session.run("COMMIT");
+        events.extend(listener.until_end());
+        assert_eq!(third.count("trips.trip"), 1000);
+        assert_eq!(events.last().unwrap().kind(), "completed");
+        assert_one_story(&events, &path);
+        listener.assert_silent(SILENCE);
+        assert_nothing_left(&mut third, Some(&session));
+    }
+
+    #[test]
+    fn the_caller_is_told_too() {
+        let database = Database::new();
+        let mut session = database.connect();
+        let path = database.files().write_rows("t.csv", numbered_rows(0..10));
+        session.notices();
+        load(&mut session, &path);
+        let notices = session.notices();
+        assert!(notices.iter().any(|notice| notice.severity() == "NOTICE"), "{notices:?}");
+        assert!(notices.iter().all(|notice| notice.severity() != "WARNING"), "{notices:?}");
+    }
+
+    #[test]
+    fn two_loads_at_once_tell_their_own_stories() {
+        let database = Database::new();
+        let mut listener = Listener::new(&database);
+        let paths = [0, 1].map(|n| {
+            database.files().write_rows(&format!("{n}.csv"), numbered_rows(n * 7..150_000))
+        });
+        thread::scope(|scope| {
+            for path in &paths {
+                scope.spawn(|| load(&mut database.connect(), path));
+            }
+        });
+        let mut events = listener.until_end();
+        events.extend(listener.until_end());
+        for path in &paths {
+            let story: Vec<Event> =
+                events.iter().filter(|event| event.text("file") == path).cloned().collect();
+            assert_one_story(&story, path);
+            assert_eq!(story.last().unwrap().kind(), "completed");
+        }
+        listener.assert_silent(SILENCE);
+    }
+
+    #[test]
+    fn several_loads_in_one_transaction_are_all_completed_by_its_commit() {
+        let database = Database::new();
+        let mut listener = Listener::new(&database);
+        let mut session = database.connect();
+        let paths = [0, 10, 20].map(|n| {
+            database.files().write_rows(&format!("{n}.csv"), numbered_rows(n..n + 10))
+        });
+        session.run("BEGIN");
+        for path in &paths {
+            load(&mut session, path);
+        }
+        session.run("COMMIT");
+        let mut completed = Vec::new();
+        for _ in &paths {
+            let events = listener.until_end();
+            completed.push(events.last().unwrap().text("file").to_owned());
+        }
+        completed.sort();
+        let mut expected = paths.to_vec();
+        expected.sort();
+        assert_eq!(completed, expected);
+        listener.assert_silent(SILENCE);
+        assert_nothing_left(&mut database.connect(), Some(&session));
+    }
+}
+
+mod skipped_and_checked {
+    use super::*;
+
+    #[test]
+    fn a_skipped_file_is_pushed_with_the_ingest_that_has_it() {
+        let database = Database::new();
+        let mut session = database.connect();
+        let path = database.files().write_rows("t.csv", numbered_rows(0..10));
+        let first = load(&mut session, &path);
+        let mut listener = Listener::new(&database);
+        Ingest::of(&path).run(&mut session);
+        let events = listener.until_end();
+        let last = events.last().unwrap();
+        assert_eq!((last.kind(), &last.json["ingest"]), ("skipped", &first.id().into()));
+        assert_eq!(last.text("file"), path);
+        listener.assert_silent(SILENCE);
+        assert_nothing_left(&mut database.connect(), Some(&session));
+    }
+
+    #[test]
+    fn a_load_that_rejects_rows_counts_them() {
+        let database = Database::new();
+        let mut session = database.connect();
+        let rows = numbered_rows(0..10).chain(["bad".to_owned(), "worse".to_owned()]);
+        let path = database.files().write_rows("t.csv", rows);
+        let mut listener = Listener::new(&database);
+        Ingest::of(&path).on_error("ignore").run(&mut session);
+        let events = listener.until_end();
+        let last = events.last().unwrap();
+        assert_eq!((last.kind(), last.number("rows"), last.number("rejected")), ("completed", 10, 2));
+    }
+
+    #[test]
+    fn a_dry_run_never_says_that_rows_were_loaded() {
+        let database = Database::new();
+        let mut session = database.connect();
+        let path = database.files().write_rows("t.csv", numbered_rows(0..10));
+        let mut listener = Listener::new(&database);
+        Ingest::of(&path).dry_run().run(&mut session);
+        while let Some(event) = listener.next(SILENCE) {
+            assert_ne!(event.kind(), "completed", "{event:?}");
+            assert_ne!(event.kind(), "failed", "{event:?}");
+        }
+        assert_nothing_left(&mut database.connect(), Some(&session));
+    }
+}
+
+mod failures {
+    use super::*;
+
+    /// Loads in a session of its own, which must fail, and gives what was heard of it; nothing may be left.
+    fn heard_of(database: &Database, session: &mut Session, call: &Ingest, sqlstate: &str) -> Event {
+        let mut listener = Listener::new(database);
+        refused(call.call(session), sqlstate);
+        let event = listener.until_end().pop().unwrap();
+        listener.assert_silent(SILENCE);
+        assert_nothing_left(&mut database.connect(), Some(session));
+        assert_eq!(event.sqlstate(), sqlstate);
+        event
+    }
+
+    #[test]
+    fn a_bad_row_is_pushed_with_its_line_and_column() {
+        let database = Database::new();
+        let mut session = database.connect();
+        let bad = "Turin,POINT (7 45),POINT (7 x),2018-05-01 00:00:00,car".to_owned();
+        let rows = numbered_rows(0..20_000).chain([bad]).chain(numbered_rows(0..10));
+        let path = database.files().write_rows("t.csv", rows);
+        let event = heard_of(&database, &mut session, &Ingest::of(&path), "22P02");
+        assert_eq!(event.text("file"), path);
+        let error = &event.json["error"];
+        assert_eq!((&error["line"], &error["column"]), (&20_002.into(), &"destination_coord".into()));
+        assert!(error["message"].as_str().is_some_and(|message| !message.is_empty()));
+        assert_nothing_stored(&mut session);
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_loaded_is_pushed() {
+        let database = Database::new();
+        let mut session = database.connect();
+        let missing = database.files().path("missing.csv");
+        let event = heard_of(&database, &mut session, &Ingest::of(&missing), "58P01");
+        assert_eq!(event.text("file"), missing);
+        let empty = database.files().write("empty.csv", "");
+        heard_of(&database, &mut session, &Ingest::of(&empty), "22P04");
+        let directory = database.files().path("");
+        heard_of(&database, &mut session, &Ingest::of(&directory), "42809");
+    }
+
+    #[test]
+    fn too_many_rejects_are_pushed() {
+        let database = Database::new();
+        let mut session = database.connect();
+        let path = database.files().write_rows("t.csv", ["bad", "worse", "worst"]);
+        let call = Ingest::of(&path).on_error("ignore").reject_limit(2);
+        heard_of(&database, &mut session, &call, "22P02");
+    }
+
+    #[test]
+    fn an_error_of_the_server_is_pushed() {
+        let database = Database::new();
+        let mut session = database.connect();
+        session.run("ALTER TABLE trips.trip ADD CHECK (departed_at < '2018-05-01 00:40')");
+        let path = database.files().write_rows("t.csv", numbered_rows(0..30_000));
+        heard_of(&database, &mut session, &Ingest::of(&path), "23514");
+        assert_nothing_stored(&mut session);
+    }
+
+    #[test]
+    fn a_statement_timeout_is_pushed() {
+        let database = Database::new();
+        let mut session = database.connect();
+        make_slow(&mut session);
+        let path = slow_file(&database);
+        session.run("SET statement_timeout = '400ms'");
+        heard_of(&database, &mut session, &Ingest::of(&path), "57014");
+        session.run("SET statement_timeout = 0");
+        assert_nothing_stored(&mut session);
+    }
+
+    /// Starts a slow load and signals its backend once rows are heard of; what was heard last, and the session
+    /// if it lives on.
+    fn interrupted(signal: &str) -> (Database, Event, Option<Session>) {
+        let database = Database::new();
+        let (mut session, mut other) = (database.connect(), database.connect());
+        make_slow(&mut session);
+        let path = slow_file(&database);
+        let mut listener = Listener::new(&database);
+        let pid = session.pid();
+        let loading = thread::spawn(move || (Ingest::of(&path).call(&mut session), session));
+        let started = listener.next(Duration::from_secs(30)).expect("the load is heard of");
+        assert_eq!(started.kind(), "started");
+        while listener.next(Duration::from_secs(30)).expect("the load goes on").number("rows") == 0 {}
+        assert!(other.value::<bool>(&format!("SELECT {signal}({pid})")));
+        let event = listener.until_end().pop().unwrap();
+        listener.assert_silent(SILENCE);
+        let (result, session) = loading.join().unwrap();
+        assert!(result.is_err());
+        let session = (!session.is_closed()).then_some(session);
+        assert_nothing_left(&mut other, session.as_ref());
+        assert_nothing_stored(&mut other);
+        (database, event, session)
+    }
+
+    #[test]
+    fn a_cancelled_load_is_pushed() {
+        let (database, event, session) = interrupted("pg_cancel_backend");
+        assert_eq!(event.sqlstate(), "57014");
+        let mut session = session.expect("the session lives on");
+        let path = database.files().write_rows("after.csv", numbered_rows(0..10));
+        load(&mut session, &path);
+    }
+
+    #[test]
+    fn a_terminated_load_is_pushed() {
+        let (_database, event, session) = interrupted("pg_terminate_backend");
+        assert_eq!(event.sqlstate(), "57P01");
+        assert!(session.is_none(), "the session is gone");
+    }
+
+    #[test]
+    fn a_cancel_request_of_the_client_is_pushed() {
+        let database = Database::new();
+        let mut session = database.connect();
+        make_slow(&mut session);
+        let path = slow_file(&database);
+        let mut listener = Listener::new(&database);
+        let cancel = session.cancel_token();
+        thread::scope(|scope| {
+            let loading = scope.spawn(|| refused(Ingest::of(&path).call(&mut session), "57014"));
+            while listener.next(Duration::from_secs(30)).expect("the load is heard of").number("rows") == 0 {}
+            cancel.cancel_query(NoTls).unwrap();
+            assert_eq!(listener.until_end().pop().unwrap().sqlstate(), "57014");
+            loading.join().unwrap();
+        });
+        assert_nothing_left(&mut database.connect(), Some(&session));
+    }
+
+    #[test]
+    fn a_load_that_waits_for_a_lock_is_heard_of_and_so_is_its_end() {
+        let database = Database::new();
+        let (mut session, mut blocker) = (database.connect(), database.connect());
+        let path = database.files().write_rows("t.csv", numbered_rows(0..10));
+        blocker.run("BEGIN; LOCK TABLE trips.trip");
+        let mut listener = Listener::new(&database);
+        session.run("SET lock_timeout = '700ms'");
+        refused(Ingest::of(&path).call(&mut session), "55P03");
+        assert_eq!(listener.until_end().pop().unwrap().sqlstate(), "55P03");
+        blocker.run("COMMIT");
+        assert_nothing_left(&mut database.connect(), Some(&session));
+    }
+
+    #[test]
+    fn a_load_that_is_rolled_back_after_its_end_has_failed() {
+        let database = Database::new();
+        let mut session = database.connect();
+        let path = database.files().write_rows("t.csv", numbered_rows(0..1000));
+        let mut listener = Listener::new(&database);
+        session.run("BEGIN");
+        load(&mut session, &path);
+        session.run("ROLLBACK");
+        let events = listener.until_end();
+        assert_eq!(events.last().unwrap().sqlstate(), "40000");
+        listener.assert_silent(SILENCE);
+        assert_nothing_left(&mut database.connect(), Some(&session));
+        load(&mut session, &path);
+        assert_eq!(listener.until_end().last().unwrap().kind(), "completed");
+    }
+
+    #[test]
+    fn a_load_that_a_savepoint_takes_back_has_failed_although_its_transaction_commits() {
+        let database = Database::new();
+        let mut session = database.connect();
+        let files = database.files();
+        let kept = files.write_rows("kept.csv", numbered_rows(0..10));
+        let lost = files.write_rows("lost.csv", numbered_rows(10..20));
+        let mut listener = Listener::new(&database);
+        session.run("BEGIN");
+        load(&mut session, &kept);
+        session.run("SAVEPOINT s");
+        load(&mut session, &lost);
+        session.run("ROLLBACK TO s; COMMIT");
+        let mut ends: Vec<Event> = Vec::new();
+        for _ in 0..2 {
+            ends.extend(listener.until_end().pop());
+        }
+        ends.sort_by_key(|event| event.kind().to_owned());
+        assert_eq!(kinds(&ends), ["completed", "failed"]);
+        assert_eq!((ends[0].text("file"), ends[1].text("file")), (kept.as_str(), lost.as_str()));
+        assert_eq!(ends[1].sqlstate(), "40000");
+        listener.assert_silent(SILENCE);
+        assert_nothing_left(&mut database.connect(), Some(&session));
+    }
+
+    #[test]
+    fn a_load_whose_savepoint_is_released_is_completed() {
+        let database = Database::new();
+        let mut session = database.connect();
+        let path = database.files().write_rows("t.csv", numbered_rows(0..10));
+        let mut listener = Listener::new(&database);
+        session.run("BEGIN; SAVEPOINT a; SAVEPOINT b");
+        load(&mut session, &path);
+        session.run("RELEASE b; RELEASE a; COMMIT");
+        assert_eq!(listener.until_end().last().unwrap().kind(), "completed");
+        // Released, and then taken back with the savepoint around it.
+        let other = database.files().write_rows("u.csv", numbered_rows(1..10));
+        session.run("BEGIN; SAVEPOINT a; SAVEPOINT b");
+        load(&mut session, &other);
+        session.run("RELEASE b; ROLLBACK TO a; COMMIT");
+        assert_eq!(listener.until_end().last().unwrap().sqlstate(), "40000");
+        listener.assert_silent(SILENCE);
+        assert_nothing_left(&mut database.connect(), Some(&session));
+    }
+
+    #[test]
+    fn a_session_that_ends_in_mid_transaction_has_failed_to_load() {
+        let database = Database::new();
+        let mut session = database.connect();
+        let path = database.files().write_rows("t.csv", numbered_rows(0..10));
+        let mut listener = Listener::new(&database);
+        session.run("BEGIN");
+        load(&mut session, &path);
+        drop(session);
+        let end = listener.until_end().pop().unwrap();
+        assert_eq!(end.kind(), "failed");
+        listener.assert_silent(SILENCE);
+        let mut observer = database.connect();
+        assert_nothing_left(&mut observer, None);
+        assert_nothing_stored(&mut observer);
+    }
+
+    #[test]
+    fn a_failed_commit_is_no_completed_load() {
+        let database = Database::new();
+        let mut session = database.connect();
+        session.run(
+            "CREATE TABLE parent (id int PRIMARY KEY);
+             CREATE TABLE child (id int REFERENCES parent DEFERRABLE INITIALLY DEFERRED)",
+        );
+        let path = database.files().write_rows("t.csv", numbered_rows(0..10));
+        let mut listener = Listener::new(&database);
+        session.run("BEGIN; INSERT INTO child VALUES (1)");
+        load(&mut session, &path);
+        refused(session.batch_execute("COMMIT"), "23503");
+        let end = listener.until_end().pop().unwrap();
+        assert_eq!(end.kind(), "failed");
+        listener.assert_silent(SILENCE);
+        assert_nothing_left(&mut database.connect(), Some(&session));
+        assert_nothing_stored(&mut session);
+    }
+}
+
+mod channels_and_paths {
+    use super::*;
+
+    #[test]
+    fn another_channel_can_be_set() {
+        let database = Database::new();
+        let mut session = database.connect();
+        let mut default = Listener::new(&database);
+        let path = database.files().write_rows("t.csv", numbered_rows(0..10));
+        for channel in ["mine", "Ünï \" c'hannel", &"c".repeat(63)] {
+            let mut listener = Listener::on(&database, channel);
+            session.execute("SELECT set_config('trips_ext.channel', $1, false)", &[&channel]).unwrap();
+            let ingest = load(&mut session, &path).id();
+            let events = listener.until_end();
+            assert_eq!(events[0].kind(), "started");
+            assert_eq!(events.last().unwrap().kind(), "completed");
+            forget(&mut session, ingest).unwrap();
+        }
+        default.assert_silent(SILENCE);
+    }
+
+    #[test]
+    fn a_very_long_path_leaves_the_payload_short() {
+        let database = Database::new();
+        let mut session = database.connect();
+        let mut name = String::new();
+        while name.len() < 3000 {
+            name += &format!("{}/", "ü\"\\".repeat(50));
+            database.files().make_dir(&name);
+        }
+        let path = database.files().write_rows(&format!("{name}t.csv"), numbered_rows(0..10));
+        let mut listener = Listener::new(&database);
+        assert_eq!(load(&mut session, &path).file, path);
+        let events = listener.until_end();
+        assert_eq!(events.last().unwrap().kind(), "completed");
+        let bad = database.files().write_rows(&format!("{name}bad.csv"), ["x"]);
+        refused(Ingest::of(&bad).call(&mut session), "22P04");
+        let event = listener.until_end().pop().unwrap();
+        assert_eq!((event.sqlstate(), &event.json["error"]["line"]), ("22P04", &2.into()));
+    }
+
+    #[test]
+    fn a_path_of_any_letters_is_pushed_as_it_is() {
+        let database = Database::new();
+        let mut session = database.connect();
+        let name = "a \"b\" \\ 'c' \n\t\u{1} ü 🚗.csv";
+        let path = database.files().write_rows(name, numbered_rows(0..10));
+        let mut listener = Listener::new(&database);
+        assert_eq!(load(&mut session, &path).file, path);
+        for event in listener.until_end() {
+            assert_eq!(event.text("file"), path);
+        }
+        assert_eq!(session.value::<String>("SELECT file FROM trips.ingest"), path);
+    }
+}

@@ -1,0 +1,28 @@
+//! Tools around `trips_ext`, for its demonstration, its tests and its benchmark.
+//!
+//! | program | what it does |
+//! |---|---|
+//! | `trips-generate` | writes a file of trips, the same bytes for the same seed: [`generate`] |
+//! | `trips-listen` | prints the events that an ingest pushes, as they arrive: [`listen`] |
+//! | `trips-bench` | times `trips_ingest` against `COPY`: [`bench`] and [`memory`] |
+#![forbid(unsafe_code)]
+
+pub mod bench;
+pub mod generate;
+pub mod listen;
+pub mod memory;
+
+use std::error::Error;
+
+/// An error and what caused it, in one line: the client says only "db error" by itself.
+#[must_use]
+pub fn with_causes(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}
