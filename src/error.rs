@@ -50,7 +50,7 @@ pub fn caught_failure(error: &CaughtError) -> Failure {
 }
 
 /// Five characters as the server packs them: six bits each, the first lowest.
-fn pack(sqlstate: &str) -> i32 {
+pub(crate) fn pack(sqlstate: &str) -> i32 {
     sqlstate
         .bytes()
         .rev()
@@ -58,7 +58,7 @@ fn pack(sqlstate: &str) -> i32 {
 }
 
 /// The inverse of [`pack`].
-fn unpack(code: i32) -> String {
+pub(crate) fn unpack(code: i32) -> String {
     (0..5)
         .map(|place| char::from(((code >> (6 * place)) & 0x3f) as u8 + b'0'))
         .collect()

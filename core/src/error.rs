@@ -429,3 +429,117 @@ fn columns(missing: &[Column]) -> String {
     };
     format!("{word} {}", names.join(", "))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file() -> String {
+        "/data/trips.csv".to_owned()
+    }
+
+    fn reject() -> Reject {
+        Reject {
+            line: 12,
+            column: Some(Column::Region),
+            reason: Reason::Empty(Column::Region),
+            raw: ",x".to_owned(),
+        }
+    }
+
+    #[test]
+    fn failed_system_calls_have_the_states_that_postgresql_gives_them() {
+        let cases = [
+            (libc::ENOENT, "58P01", "No such file or directory"),
+            (libc::EACCES, "42501", "Permission denied"),
+            (libc::EPERM, "42501", "Operation not permitted"),
+            (libc::ENOTDIR, "42809", "Not a directory"),
+            (libc::ENAMETOOLONG, "22023", "File name too long"),
+            (libc::ELOOP, "58030", "Too many levels of symbolic links"),
+            (libc::EIO, "58030", "Input/output error"),
+            (libc::EMFILE, "53000", "Too many open files"),
+        ];
+        for (code, sqlstate, text) in cases {
+            let source = io::Error::from_raw_os_error(code);
+            let error = Error::Open {
+                file: file(),
+                source,
+            };
+            assert_eq!(error.sqlstate(), sqlstate, "{text}");
+            assert_eq!(
+                error.message(),
+                format!("could not open file \"/data/trips.csv\": {text}")
+            );
+        }
+    }
+
+    #[test]
+    fn a_reject_limit_names_the_reject_that_went_over_it() {
+        let error = Error::RejectLimit {
+            file: file(),
+            limit: 10,
+            last: reject(),
+        };
+        assert_eq!(error.sqlstate(), "22P02");
+        assert_eq!(error.message(), "skipped more than reject_limit (10) rows");
+        assert_eq!(
+            error.detail().as_deref(),
+            Some(
+                "The last one: column \"region\" must not be empty. \
+                 File \"/data/trips.csv\", line 12, column region: \",x\"."
+            )
+        );
+        assert_eq!(error.line(), Some(12));
+        assert_eq!(error.column().as_deref(), Some("region"));
+    }
+
+    #[test]
+    fn an_error_about_a_line_says_which_line_of_which_file() {
+        let error = Error::UnterminatedQuote {
+            file: file(),
+            line: 3,
+        };
+        assert_eq!(error.sqlstate(), "22P04");
+        assert_eq!(
+            error.detail().as_deref(),
+            Some("File \"/data/trips.csv\", line 3.")
+        );
+    }
+
+    #[test]
+    fn calls_that_make_no_sense_say_what_would() {
+        let error = Error::InvalidOption {
+            name: "on_error",
+            value: "ignroe".to_owned(),
+            allowed: "\"stop\", \"ignore\"",
+        };
+        assert_eq!(error.sqlstate(), "22023");
+        assert_eq!(
+            error.message(),
+            "invalid value for option \"on_error\": \"ignroe\""
+        );
+        assert_eq!(
+            error.detail().as_deref(),
+            Some("Allowed values: \"stop\", \"ignore\".")
+        );
+        let error = Error::AlreadyLoaded {
+            file: file(),
+            ingest: 4,
+        };
+        assert_eq!(error.sqlstate(), "42710");
+        assert_eq!(
+            error.hint().as_deref(),
+            Some("To load it again, call trips_forget(4) first.")
+        );
+        let error = Error::TooManyNames {
+            dimension: Dimension::Datasource,
+        };
+        assert_eq!(error.sqlstate(), "54000");
+        assert_eq!(error.message(), "too many datasource names");
+    }
+
+    #[test]
+    fn errors_are_small_enough_to_be_returned() {
+        assert!(size_of::<Error>() <= 128, "{} bytes", size_of::<Error>());
+    }
+}

@@ -32,8 +32,6 @@ pub enum Phase {
     Checking,
     /// Reading, parsing and inserting.
     Loading,
-    /// All rows are inserted; the transaction has not ended yet.
-    Committing,
     /// The load is over.
     Done,
 }

@@ -11,7 +11,7 @@ use trips_core::ingest::source::{Digest, Source};
 use super::options::{IfLoaded, Options};
 use super::sink::{Database, Nowhere, Sink};
 use super::tally::Tally;
-use super::{ledger, target, threads};
+use super::{guard, ledger, target, threads};
 use crate::postgres::signals::AllBlocked;
 use crate::postgres::{exit, message, spi};
 use crate::settings;
@@ -99,12 +99,17 @@ pub fn load(
         return Ok(summary);
     }
     reporter.loading(source.size());
+    message::notice(format!(
+        "ingest of \"{file}\": started as ingest {ingest}, {} bytes",
+        source.size()
+    ));
     let (mut database, known) = Database::open(file, ingest, &trip)?;
     let mut tally = Tally::new(file, source.size(), options.on_error);
     let digest = run(source, ingest, known, &mut database, &mut tally, |counts| {
         reporter.progress(counts);
     })?;
     database.finish();
+    guard::keep(&trip)?;
     let counts = tally.counts();
     ledger::enter(&ledger::Entry {
         ingest,

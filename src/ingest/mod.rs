@@ -2,6 +2,7 @@
 //! named by the dimensions, and inserted.
 
 mod dimension;
+mod guard;
 pub mod ledger;
 pub mod load;
 pub mod options;

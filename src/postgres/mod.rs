@@ -10,6 +10,7 @@ pub mod memory;
 pub mod message;
 pub mod privileges;
 pub mod relation;
+pub mod role;
 pub mod session;
 pub mod shared_memory;
 pub mod signals;

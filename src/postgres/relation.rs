@@ -54,6 +54,12 @@ impl Relation {
         unsafe { (*self.relation).rd_id }
     }
 
+    /// The role that owns it.
+    pub fn owner(&self) -> pg_sys::Oid {
+        // SAFETY: rd_rel is set while the relation is open.
+        unsafe { (*(*self.relation).rd_rel).relowner }
+    }
+
     /// Its name without the schema.
     pub fn name(&self) -> &CStr {
         // SAFETY: rd_rel is set while the relation is open, and relname is NUL-terminated.

@@ -61,6 +61,18 @@ impl<T: Shareable> Segment<T> {
         }
     }
 
+    /// Keeps the segment alive when nobody maps it, until [`Segment::unpin`].
+    pub fn pin(&self) {
+        // SAFETY: `segment` is mapped until `drop`, and pinned by nobody else: segments are not passed on.
+        unsafe { pg_sys::dsm_pin_segment(self.segment) };
+    }
+
+    /// Takes back [`Segment::pin`]; to be called once, in whatever process.
+    pub fn unpin(&self) {
+        // SAFETY: the handle is that of a live segment, which this value maps.
+        unsafe { pg_sys::dsm_unpin_segment(self.handle()) };
+    }
+
     /// By which another process finds the segment.
     pub fn handle(&self) -> u32 {
         // SAFETY: `segment` is mapped until `drop`.

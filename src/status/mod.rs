@@ -7,6 +7,17 @@
 //! One worker serves all the loads of a transaction, and ends with it: a load that is rolled back after it
 //! has finished is reported as failed, too.
 
+use std::sync::atomic::Ordering;
+
+use crate::postgres::shared_memory::Segment;
+
 pub mod reporter;
 mod shared;
 mod worker;
+
+/// Lets the segment go with its last mapping, unless that was said before.
+fn unpin(segment: &Segment<shared::Shared>) {
+    if segment.pinned.swap(0, Ordering::AcqRel) == 1 {
+        segment.unpin();
+    }
+}

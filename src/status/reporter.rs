@@ -171,7 +171,14 @@ fn start_worker() -> Option<Line> {
     shared.channel.set(&settings::channel());
     shared.session.store(latch::address(), Ordering::Relaxed);
     shared.database.store(session::database().to_u32(), Ordering::Release);
-    let worker = Rc::new(Worker::start("trips_ext status", worker::FUNCTION, shared.handle())?);
+    // A transaction that fails at once unmaps the segment before the worker has come up.
+    shared.pin();
+    shared.pinned.store(1, Ordering::Release);
+    let Some(worker) = Worker::start("trips_ext status", worker::FUNCTION, shared.handle()) else {
+        super::unpin(&shared);
+        return None;
+    };
+    let worker = Rc::new(worker);
     transaction::on_end(transaction_ended);
     let line = Line { shared, worker };
     CURRENT.set(Some(Current {
@@ -194,6 +201,14 @@ fn announce(shared: &Shared, ingest: i64, file: &str, started_at: i64) {
 }
 
 impl Line {
+    /// Has the worker see that the transaction has ended. One that will never come up cannot unpin the segment.
+    fn leave(&self) {
+        latch::wake(self.shared.worker.load(Ordering::Acquire));
+        if self.worker.has_stopped() {
+            super::unpin(&self.shared);
+        }
+    }
+
     /// Waits until the worker knows the end of the last load; false when it does not answer. Serves interrupts.
     fn is_acknowledged(&self) -> bool {
         let (load, _) = self.shared.load();
@@ -213,6 +228,7 @@ fn forget() {
     if let Some(current) = CURRENT.take() {
         // A worker that starts late, after all, is to say nothing.
         current.line.shared.set_transaction(Transaction::Committed);
+        current.line.leave();
         if let Some(rollbacks) = current.rollbacks {
             rollbacks.unregister_callback();
         }
@@ -225,7 +241,7 @@ fn transaction_ended(end: End) {
         End::Committed => Transaction::Committed,
         End::RolledBack => Transaction::RolledBack,
     });
-    latch::wake(current.line.shared.worker.load(Ordering::Acquire));
+    current.line.leave();
     if let Some(rollbacks) = current.rollbacks {
         rollbacks.unregister_callback();
     }

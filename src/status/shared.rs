@@ -91,6 +91,9 @@ pub struct Shared {
     pub role: AtomicU32,
     /// Channel that it notifies.
     pub channel: Text<64>,
+    /// 1 while the segment is pinned: the session makes it so, that a load which fails at once is told of, too;
+    /// whoever makes it 0 unpins.
+    pub pinned: AtomicU32,
     /// How the worker wakes the session ([`crate::postgres::latch`]).
     pub session: AtomicUsize,
     /// How the session wakes the worker; 0 until the worker runs.

@@ -27,6 +27,7 @@ pub extern "C-unwind" fn trips_ext_status_worker(handle: pg_sys::Datum) {
     let Some(shared) = (unsafe { Segment::<Shared>::attach(handle.value() as u32) }) else {
         return;
     };
+    super::unpin(&shared);
     worker::connect(
         pg_sys::Oid::from(shared.database.load(Ordering::Acquire)),
         pg_sys::Oid::from(shared.role.load(Ordering::Relaxed)),
@@ -74,6 +75,7 @@ impl<'s> Teller<'s> {
     /// before the transaction ended is then seen below.
     fn tell(&mut self) -> Transaction {
         let transaction = self.shared.transaction();
+        self.tell_rolled_back(transaction);
         let (load, state) = self.shared.load();
         if load > self.announced {
             self.announced = load;
@@ -82,6 +84,12 @@ impl<'s> Teller<'s> {
         if load > self.shared.acknowledged.load(Ordering::Relaxed) {
             self.tell_state(state, load);
         }
+        self.tell_rolled_back(transaction);
+        transaction
+    }
+
+    /// Tells which of the finished loads are no more.
+    fn tell_rolled_back(&mut self, transaction: Transaction) {
         let kept = match transaction {
             Transaction::RolledBack => 0,
             _ => self.shared.kept.load(Ordering::Acquire) as usize,
@@ -91,7 +99,6 @@ impl<'s> Teller<'s> {
                 self.notify(Kind::Failed, State::Failed, &load, Some(rolled_back()));
             }
         }
-        transaction
     }
 
     fn tell_state(&mut self, state: State, load: u32) {
@@ -128,9 +135,8 @@ impl<'s> Teller<'s> {
             file: &load.file,
             phase: match (kind, state) {
                 (Kind::Failed, _) => Phase::Done,
-                (_, State::Checking | State::None) => Phase::Checking,
-                (_, State::Loading) => Phase::Loading,
-                _ => Phase::Committing,
+                (_, State::Loading | State::Finished) => Phase::Loading,
+                _ => Phase::Checking,
             },
             counts: load.counts,
             error,

@@ -111,11 +111,13 @@ impl Event {
     fn assert_form(&self) {
         let fields = self.json.as_object().expect("an event is an object");
         let mut names: Vec<&str> = fields.keys().map(String::as_str).collect();
-        names.retain(|name| *name != "error");
+        names.retain(|name| !["error", "duplicate_of"].contains(name));
         names.sort_unstable();
         assert_eq!(names, FIELDS, "{self:?}");
         assert_eq!(self.json["version"], 1, "{self:?}");
-        assert_eq!(fields.contains_key("error"), self.kind() == "failed", "{self:?}");
+        for (field, kind) in [("error", "failed"), ("duplicate_of", "skipped")] {
+            assert_eq!(fields.contains_key(field), self.kind() == kind, "{self:?}");
+        }
         for number in ["bytes_done", "bytes_total", "rows", "rejected", "rows_per_second"] {
             assert!(self.json[number].is_u64(), "{number} of {self:?}");
         }

@@ -179,8 +179,10 @@ fn around(bad: &[u8]) -> Vec<u8> {
 
 const LINE: u64 = 5;
 
-/// The first 100 characters of a row, as `trips.rejected_row` keeps it.
+/// The first 100 characters of a row, as `trips.rejected_row` keeps it; a carriage return before the line feed
+/// belongs to the line end.
 fn raw(row: &[u8]) -> String {
+    let row = row.strip_suffix(b"\r").unwrap_or(row);
     let text = String::from_utf8_lossy(row).replace('\0', "\u{fffd}");
     text.chars().take(100).collect()
 }
@@ -394,12 +396,26 @@ mod arguments {
     fn settings_that_cannot_work_are_refused() {
         let database = Database::new();
         let mut session = database.connect();
-        let long = "c".repeat(64);
-        for setting in [
-            "parser_threads = -1".to_owned(), "parser_threads = 1000000".to_owned(), "ingest_memory = '1kB'".to_owned(),
-            "ingest_memory = '1000GB'".to_owned(), format!("channel = '{long}'"), "channel = ''".to_owned(),
-        ] {
-            refused(session.batch_execute(&format!("SET trips_ext.{setting}")), "22023");
+        // A name that belongs to no module yet takes any value.
+        session.run("LOAD 'trips_ext'");
+        for setting in ["parser_threads = -1", "parser_threads = 1000000", "ingest_memory = '1kB'", "ingest_memory = '1000GB'"] {
+            let result = session.batch_execute(&format!("SET trips_ext.{setting}"));
+            assert!(result.is_err(), "{setting}");
+            refused(result, "22023");
+        }
+    }
+
+    #[test]
+    fn a_channel_that_nobody_can_listen_on_is_refused() {
+        let database = Database::new();
+        let path = database.files().write_rows("t.csv", numbered_rows(0..1));
+        for channel in [String::new(), "c".repeat(64)] {
+            let mut session = database.connect();
+            let set = session.batch_execute(&format!("SET trips_ext.channel = '{channel}'"));
+            // Either at once, or, where the module is not loaded yet, by the load.
+            let result = set.and_then(|()| Ingest::of(&path).call(&mut session).map(|_| ()));
+            refused(result, "22023");
+            assert_nothing_stored(&mut session);
         }
     }
 }

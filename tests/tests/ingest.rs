@@ -327,11 +327,12 @@ mod values_are_what_postgis_and_postgres_read {
         let (hour, minute, second) = (
             random.random_range(0..24),
             random.random_range(0..60),
-            random.random_range(0..=60),
+            random.random_range(0..60),
         );
         let date = format!("{year:04}-{month:02}-{day:02}{separator}{hour:02}:{minute:02}:{second:02}");
-        match random.random_range(0..4) {
+        match random.random_range(0..5) {
             0 => format!("{year:04}-{month:02}-{day:02} 24:00:00"),
+            2 => format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:60"),
             1 => {
                 let digits = random.random_range(1..12);
                 let fraction = random.random_range(0..10_u64.pow(digits));
@@ -675,7 +676,7 @@ mod two_loads_at_once {
         let (mut forgetting, mut loading) = (database.connect(), database.connect());
         let mut observer = database.connect();
         let first = load(&mut loading, &files.write_rows("1.csv", rows_of(&["x"], &["y"]))).id();
-        let second_path = files.write_rows("2.csv", rows_of(&["x"], &["y", "y"]));
+        let second_path = files.write_rows("2.csv", &rows_of(&["x"], &["y"])[1..]);
         forgetting.run("BEGIN");
         forget(&mut forgetting, first).unwrap();
         let pid = loading.pid();
@@ -690,7 +691,7 @@ mod two_loads_at_once {
             forgetting.run("COMMIT");
             waiting.join().unwrap();
         });
-        assert_eq!(observer.count("trips.trip"), 500);
+        assert_eq!(observer.count("trips.trip"), 499);
         assert_books_balance(&mut observer);
     }
 }
@@ -998,7 +999,9 @@ mod sizes {
         load(&mut session, &path);
         session.run("CREATE EXTENSION amcheck");
         assert_eq!(session.count("verify_heapam('trips.trip')"), 0);
-        session.run("VACUUM (FREEZE) trips.trip; VACUUM FULL trips.trip; REINDEX TABLE trips.trip");
+        for statement in ["VACUUM (FREEZE) trips.trip", "VACUUM FULL trips.trip", "REINDEX TABLE trips.trip"] {
+            session.run(statement);
+        }
         assert_eq!(session.count("verify_heapam('trips.trip')"), 0);
         assert_eq!(session.count("trips.trips"), 20_000);
     }
@@ -1172,7 +1175,7 @@ mod dump_and_restore {
         assert_eq!(snapshot(&mut copy), snapshot(&mut session));
         assert_eq!(Ingest::of(&path).run(&mut copy).status, "skipped");
         let next = load(&mut copy, &files.write_rows("3.csv", numbered_rows(900..950))).id();
-        assert_eq!(next, last + 1);
+        assert!(next > last, "{next} after {last}");
         assert_books_balance(&mut copy);
     }
 

@@ -236,7 +236,7 @@ mod skipped_and_checked {
         Ingest::of(&path).run(&mut session);
         let events = listener.until_end();
         let last = events.last().unwrap();
-        assert_eq!((last.kind(), &last.json["ingest"]), ("skipped", &first.id().into()));
+        assert_eq!((last.kind(), &last.json["duplicate_of"]), ("skipped", &first.id().into()));
         assert_eq!(last.text("file"), path);
         listener.assert_silent(SILENCE);
         assert_nothing_left(&mut database.connect(), Some(&session));
@@ -359,9 +359,9 @@ mod failures {
         assert!(other.value::<bool>(&format!("SELECT {signal}({pid})")));
         let event = listener.until_end().pop().unwrap();
         listener.assert_silent(SILENCE);
-        let (result, session) = loading.join().unwrap();
+        let (result, mut session) = loading.join().unwrap();
         assert!(result.is_err());
-        let session = (!session.is_closed()).then_some(session);
+        let session = session.is_valid(Duration::from_secs(10)).is_ok().then_some(session);
         assert_nothing_left(&mut other, session.as_ref());
         assert_nothing_stored(&mut other);
         (database, event, session)

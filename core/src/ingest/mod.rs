@@ -5,6 +5,7 @@
 //! rejected rows of a block together.
 
 pub mod batch;
+pub mod blocks;
 pub mod header;
 pub mod parse;
 pub mod pipeline;

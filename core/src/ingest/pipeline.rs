@@ -347,4 +347,3 @@ impl Names for AskingNames {
         Ok(id)
     }
 }
-

@@ -387,3 +387,68 @@ impl<'a> Row<'a> {
         (0..self.len()).map(|index| self.get(index))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Lines and texts of all records, up to an unterminated quote.
+    fn records(text: &str) -> Vec<(u64, &str)> {
+        Records::new(text.as_bytes(), 1, LineEnding::LineFeed)
+            .map_while(Result::ok)
+            .map(|record| (record.line, std::str::from_utf8(record.bytes).unwrap()))
+            .collect()
+    }
+
+    #[test]
+    fn a_record_ends_at_the_first_line_end_outside_quotes() {
+        assert_eq!(records("a,b\nc\n"), [(1, "a,b"), (2, "c")]);
+        assert_eq!(records("\"a\nb\",c\nd"), [(1, "\"a\nb\",c"), (3, "d")]);
+        assert_eq!(records("\"a\"\"\n\"\nb"), [(1, "\"a\"\"\n\""), (3, "b")]);
+    }
+
+    #[test]
+    fn a_quote_within_a_field_opens_nothing() {
+        assert_eq!(records("a\"b\nc\"d\n"), [(1, "a\"b"), (2, "c\"d")]);
+        assert_eq!(records("\"a\"b\"\nc"), [(1, "\"a\"b\""), (2, "c")]);
+        assert_eq!(
+            records("\"a\"b,\"\n\"\nc"),
+            [(1, "\"a\"b,\"\n\""), (3, "c")]
+        );
+    }
+
+    #[test]
+    fn an_unterminated_quote_is_the_last_thing_that_is_found() {
+        let mut records = Records::new(b"a\n\nb,\"c\nd\n", 7, LineEnding::LineFeed);
+        assert_eq!(records.next().unwrap().unwrap().line, 7);
+        assert_eq!(records.next(), Some(Err(UnterminatedQuote { line: 9 })));
+        assert_eq!(records.next(), None);
+    }
+
+    #[test]
+    fn carriage_returns_before_line_feeds_are_no_text() {
+        assert_eq!(
+            records("a\r\nb\r\n\r\nc\r"),
+            [(1, "a"), (2, "b"), (4, "c\r")]
+        );
+        assert_eq!(records("\"a\"\r\n"), [(1, "\"a\"")]);
+    }
+
+    #[test]
+    fn fields_beyond_the_expected_ones_are_not_collected() {
+        let mut fields = Fields::default();
+        for text in ["a,b,c,d,e", "\"a\",b,c,\"d\",e"] {
+            let record = Record {
+                line: 1,
+                bytes: text.as_bytes(),
+                has_quote: text.contains('"'),
+            };
+            let row = fields.read(&record, LineEnding::LineFeed, 2).unwrap();
+            assert_eq!(row.len(), 3);
+            assert_eq!((row.get(0), row.get(1)), (&b"a"[..], &b"b"[..]));
+            let row = fields.read(&record, LineEnding::LineFeed, 5).unwrap();
+            assert_eq!(row.iter().collect::<Vec<_>>().join(&b'|'), b"a|b|c|d|e");
+            assert_eq!(row.get(5), b"");
+        }
+    }
+}

@@ -138,3 +138,57 @@ fn get<const N: usize>(bytes: &[u8; TUPLE_STRIDE], at: usize) -> [u8; N] {
     value.copy_from_slice(&bytes[at..at + N]);
     value
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TRIP: Trip = Trip {
+        id: trip_id(7, 3),
+        departed_at: 580_813_420_500_000,
+        region_id: 2,
+        datasource_id: 258,
+        origin: Point {
+            lon: 14.4973794438195,
+            lat: 50.00136875782316,
+        },
+        destination: Point {
+            lon: -179.5,
+            lat: -0.25,
+        },
+    };
+
+    /// `t_data` of this trip as PostgreSQL 15 with PostGIS 3.3 wrote it, by `heap_page_items`.
+    const WRITTEN_BY_THE_SERVER: &str = "030000000700000020149c293f100200020002013b0010e640010000\
+         00010000009ad0b984a8fe2c40160bf9d92c0049403b0010e6400100000001000000\
+         00000000007066c0000000000000d0bf";
+
+    #[test]
+    fn values_are_laid_out_as_the_server_lays_them_out() {
+        let bytes: [u8; TUPLE_STRIDE] = bytemuck::cast(TRIP.to_tuple());
+        let hex: String = bytes[VALUES..TUPLE_LENGTH]
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        assert_eq!(hex, WRITTEN_BY_THE_SERVER);
+    }
+
+    #[test]
+    fn the_header_says_what_the_server_does_not_set() {
+        let bytes: [u8; TUPLE_STRIDE] = bytemuck::cast(TRIP.to_tuple());
+        assert_eq!(bytes[..18], [0; 18]);
+        assert_eq!(bytes[18..24], [6, 0, 2, 0, 24, 0]);
+        assert_eq!(bytes[TUPLE_LENGTH..], [0, 0]);
+    }
+
+    #[test]
+    fn a_tuple_gives_back_its_trip() {
+        assert_eq!(Trip::from_tuple(&TRIP.to_tuple()), TRIP);
+    }
+
+    #[test]
+    fn an_id_says_where_its_row_came_from() {
+        assert_eq!(trip_id(1, 2), 4_294_967_298);
+        assert_eq!(trip_id(i64::from(i32::MAX), u64::from(u32::MAX)), i64::MAX);
+    }
+}

@@ -338,3 +338,56 @@ impl<'a> Tokens<'a> {
         Some(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_canonical_form_takes_the_fast_path_and_both_paths_agree() {
+        for text in [
+            "POINT (14.4973794438195 50.00136875782316)",
+            "POINT (-7 -0.5)",
+            "POINT (5. 180)",
+            "POINT (-0 -0)",
+        ] {
+            let fast = canonical(text.as_bytes());
+            assert!(fast.is_some(), "{text}");
+            assert_eq!(fast.unwrap().checked(), exact(text.as_bytes()), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_fast_path_leaves_everything_else() {
+        for text in [
+            "POINT(1 2)",
+            "point (1 2)",
+            "POINT (1  2)",
+            "POINT (1 2 )",
+            "POINT (1 2 3)",
+            "POINT (1 2",
+            "POINT (1)",
+            "POINT (1 )",
+            "POINT ( 1 2)",
+            "POINT (+1 2)",
+            "POINT (1 +2)",
+            "POINT (1e1 2)",
+            "POINT (5.e1 2)",
+            "POINT (1 inf)",
+            "POINT (nan 2)",
+            "POINT (-infinity 2)",
+            "POINT (1,5 2)",
+            "POINT ()",
+            "POINT (",
+            "",
+        ] {
+            assert_eq!(canonical(text.as_bytes()), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_sign_of_zero_is_kept() {
+        let point = parse(b"POINT (-0 0)").unwrap();
+        assert!(point.lon.is_sign_negative() && point.lat.is_sign_positive());
+    }
+}

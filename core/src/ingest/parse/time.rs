@@ -297,3 +297,69 @@ impl<'a> Cursor<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_canonical_form_takes_the_fast_path_and_both_paths_agree() {
+        for text in [
+            "2000-01-01 00:00:00",
+            "2018-05-28 09:03:40",
+            "1999-12-31 23:59:59",
+            "0001-01-01 00:00:00",
+            "9999-12-31 23:59:59",
+            "2020-02-29 12:30:00",
+        ] {
+            let fast = canonical(text.as_bytes());
+            assert!(fast.is_some(), "{text}");
+            assert_eq!(
+                fast.ok_or(TimeError::Syntax),
+                exact(text.as_bytes()),
+                "{text}"
+            );
+        }
+        assert_eq!(parse(b"2000-01-01 00:00:00"), Ok(0));
+        assert_eq!(parse(b"1999-12-31 23:59:59"), Ok(-1_000_000));
+    }
+
+    #[test]
+    fn the_fast_path_leaves_everything_else() {
+        for text in [
+            "2018-05-28T09:03:40",
+            "2018-05-28 24:00:00",
+            "2018-05-28 09:03:60",
+            "2018-05-28 09:60:00",
+            "2018-02-29 09:03:40",
+            "2018-13-01 09:03:40",
+            "2018-15-01 09:03:40",
+            "2018-99-01 09:03:40",
+            "0000-01-01 00:00:00",
+            "2018-05-2/ 09:03:40",
+            "2018-05-2: 09:03:40",
+            "2018-05-28 09:03:4",
+            "2018-05-28 09:03:40 ",
+            "",
+        ] {
+            assert_eq!(canonical(text.as_bytes()), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn every_day_of_eight_centuries_follows_the_one_before() {
+        let mut expected = days_since_2000(1600, 1, 1);
+        assert_eq!(expected, -146_097);
+        for year in 1600..2400 {
+            for month in 1..=12 {
+                for day in 1..=31 {
+                    if is_date(year, month, day) {
+                        assert_eq!(days_since_2000(year, month, day), expected);
+                        expected += 1;
+                    }
+                }
+            }
+        }
+        assert_eq!(expected, 146_097);
+    }
+}

@@ -1,0 +1,38 @@
+//! Acting as the owner of a table for one statement, as the server's own maintenance commands do.
+
+use pgrx::prelude::*;
+
+use super::relation::Relation;
+
+/// While it lives, the current role is the owner of a table. An error that ends the transaction gives the
+/// role back, too.
+pub struct ActingAsOwner {
+    role: pg_sys::Oid,
+    context: std::ffi::c_int,
+}
+
+impl ActingAsOwner {
+    /// Becomes the owner of `relation`. What runs now must name no object that others can make or replace.
+    pub fn of(relation: &Relation) -> ActingAsOwner {
+        let mut before = ActingAsOwner {
+            role: pg_sys::InvalidOid,
+            context: 0,
+        };
+        // SAFETY: both out parameters are valid; SECURITY_LOCAL_USERID_CHANGE forbids to change the role meanwhile.
+        unsafe {
+            pg_sys::GetUserIdAndSecContext(&mut before.role, &mut before.context);
+            pg_sys::SetUserIdAndSecContext(
+                relation.owner(),
+                before.context | pg_sys::SECURITY_LOCAL_USERID_CHANGE as std::ffi::c_int,
+            );
+        }
+        before
+    }
+}
+
+impl Drop for ActingAsOwner {
+    fn drop(&mut self) {
+        // SAFETY: the values are those that GetUserIdAndSecContext gave.
+        unsafe { pg_sys::SetUserIdAndSecContext(self.role, self.context) };
+    }
+}
