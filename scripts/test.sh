@@ -75,12 +75,13 @@ stop_server() {
     unset TRIPS_TEST_CONNINFO
 }
 
-# Runs a command with its output shown and kept in a log: suite NAME COMMAND...
+# Runs a command with its output kept in a log and shown, but for cargo's lists of what succeeded, which was said before:
+# suite NAME COMMAND...
 suite() {
     local name=$1
     shift
     say "tests: $name"
-    "$@" 2>&1 | tee "$LOGS/$name.log"
+    "$@" 2>&1 | tee "$LOGS/$name.log" | sed -u '/^successes:$/,/^$/d'
 }
 
 # A suite whose results are cargo's lines "test result: ok. 12 passed; 0 failed; 1 ignored; ...". What a test printed

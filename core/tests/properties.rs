@@ -105,7 +105,7 @@ fn number() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2000))]
+    #![proptest_config(ProptestConfig::with_cases(1000))]
 
     #[test]
     fn records_end_where_csv_core_ends_them(text in csv_text(), carriage in any::<bool>()) {

@@ -2,6 +2,7 @@
 
 use pgrx::prelude::*;
 
+use super::brin::{self, MinMax};
 use super::memory::Context;
 use super::relation::Relation;
 
@@ -28,7 +29,10 @@ struct Executor<'r> {
     bulk: pg_sys::BulkInsertState,
     command: pg_sys::CommandId,
     has_checks: bool,
-    has_indexes: bool,
+    /// Indexes that need not be told of every row.
+    min_max: Vec<MinMax>,
+    /// How many indexes the target has with those.
+    all_indexes: i32,
 }
 
 impl<'r> BulkInsert<'r> {
@@ -58,7 +62,7 @@ impl<'r> BulkInsert<'r> {
             self.executor.store(chunk, length);
             self.executor.check(chunk.len());
             self.executor.insert(chunk.len());
-            self.executor.index(chunk.len());
+            self.executor.index(chunk);
             drop(scratch);
             self.scratch.reset();
         }
@@ -97,6 +101,8 @@ impl<'r> Executor<'r> {
                 pg_sys::GetCurrentCommandId(true),
             )
         };
+        // SAFETY: ExecOpenIndices has filled the target in.
+        let (min_max, all_indexes) = unsafe { brin::take_from(target) };
         Executor {
             relation,
             slots: std::iter::repeat_with(slot).take(TUPLES_PER_CALL).collect(),
@@ -106,8 +112,8 @@ impl<'r> Executor<'r> {
             bulk,
             command,
             has_checks: relation.has_checks(),
-            // SAFETY: InitResultRelInfo and ExecOpenIndices have filled it in.
-            has_indexes: unsafe { (*target).ri_NumIndices > 0 },
+            min_max,
+            all_indexes,
         }
     }
 
@@ -151,13 +157,19 @@ impl<'r> Executor<'r> {
         self.forget_expressions();
     }
 
-    fn index(&mut self, count: usize) {
-        if !self.has_indexes {
+    fn index<const WORDS: usize>(&mut self, chunk: &[[u64; WORDS]]) {
+        let slots = self.slots.iter().copied();
+        for index in &self.min_max {
+            // SAFETY: the slots hold the tuples of the chunk's images, as `store` put them there.
+            unsafe { index.insert(self.relation.as_ptr(), chunk.iter().zip(slots.clone())) };
+        }
+        // SAFETY: ExecOpenIndices has filled the target in.
+        if unsafe { (*self.target).ri_NumIndices == 0 } {
             return;
         }
-        for slot in self.slots.iter().take(count) {
+        for slot in slots.take(chunk.len()) {
             // SAFETY: as in `check`; heap_multi_insert has set where in the table each slot's tuple is.
-            unsafe { insert_index_tuples(self.target, *slot, self.state) };
+            unsafe { insert_index_tuples(self.target, slot, self.state) };
         }
         self.forget_expressions();
     }
@@ -180,6 +192,7 @@ impl<'r> Executor<'r> {
             for slot in &self.slots {
                 pg_sys::ExecDropSingleTupleTableSlot(*slot);
             }
+            (*self.target).ri_NumIndices = self.all_indexes;
             pg_sys::ExecCloseIndices(self.target);
             pg_sys::FreeExecutorState(self.state);
         }

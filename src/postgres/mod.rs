@@ -3,6 +3,7 @@
 //! Every function of `pg_sys` that is called below is wrapped by pgrx: an ERROR inside it arrives as a Rust
 //! panic at the call, so that destructors run before it leaves.
 
+mod brin;
 pub mod bulk_insert;
 pub mod exit;
 pub mod latch;

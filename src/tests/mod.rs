@@ -26,9 +26,9 @@ mod tests {
         }
     }
 
-    fn insert(lines: std::ops::Range<u64>) {
+    fn insert(lines: impl IntoIterator<Item = u64>) {
         let table = Relation::open(c"trips", c"trip", LockMode::RowExclusive);
-        let tuples: Vec<_> = lines.map(|line| trip(line).to_tuple()).collect();
+        let tuples: Vec<_> = lines.into_iter().map(|line| trip(line).to_tuple()).collect();
         let mut insert = BulkInsert::begin(&table);
         // SAFETY: the tuples are those of trips.trip.
         unsafe { insert.insert(&tuples, TUPLE_LENGTH) };
@@ -87,6 +87,22 @@ mod tests {
             one::<i64>("SELECT count(*) FROM trips.trip WHERE id > 0"),
             Some(1501)
         );
+    }
+
+    #[pg_test]
+    fn a_brin_index_knows_every_row_of_a_page_that_was_summarized_before() {
+        insert([5000]);
+        Spi::run("SELECT brin_summarize_new_values('trips.trip_id_idx')").unwrap();
+        // On the same page, in no order: the least and the greatest are neither first nor last.
+        insert([5001, 4000, 5002, 6000, 5003]);
+        Spi::run("SET enable_seqscan = off").unwrap();
+        for line in [4000, 5000, 5001, 5002, 5003, 6000] {
+            let id = trip_id(7, line);
+            let found = format!("SELECT count(*) FROM trips.trip WHERE id = {id}");
+            assert_eq!(one::<i64>(&found), Some(1), "line {line}");
+        }
+        let plan = one::<pgrx::Json>("EXPLAIN (FORMAT json) SELECT FROM trips.trip WHERE id = 1");
+        assert!(plan.unwrap().0.to_string().contains("trip_id_idx"));
     }
 
     #[pg_test(error = "new row for relation \"trip\" violates check constraint \"no_such_line\"")]

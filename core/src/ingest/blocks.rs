@@ -65,31 +65,18 @@ impl Blocks {
             hasher: blake3::Hasher::new(),
         };
         let block_bytes = block_bytes.max(1);
-        let mut bytes = Vec::new();
-        let Head {
-            header,
-            next_line: line,
-            length,
-        } = loop {
-            // Twice as much each time, so that a long header is not searched over and over.
-            let step = bytes.len().max(READ_STEP.min(block_bytes));
-            reader.read_step(&mut bytes, step)?;
-            if let Some(head) = Head::find(reader.source.path(), &bytes, reader.at_end)? {
-                break head;
-            }
-        };
-        bytes.drain(..length);
+        let (head, carry) = Head::read(&mut reader, READ_STEP.min(block_bytes))?;
         let blocks = Blocks {
             reader,
-            ending: header.line_ending(),
+            ending: head.header.line_ending(),
             block_bytes,
-            carry: bytes,
-            scanner: Scanner::new(header.line_ending()),
+            carry,
+            scanner: Scanner::new(head.header.line_ending()),
             scanned: 0,
-            offset: length as u64,
-            line,
+            offset: head.header.bytes(),
+            line: head.next_line,
         };
-        Ok((header, blocks))
+        Ok((head.header, blocks))
     }
 
     /// The next block, or `None` at the end of the file.
@@ -231,27 +218,36 @@ impl Reader {
     }
 }
 
-/// The header, and where the data starts.
+/// The header, and the line after it.
 #[derive(Debug)]
 struct Head {
     header: Header,
     next_line: u64,
-    length: usize,
 }
 
 impl Head {
+    /// Reads the start of a file, up to the header and a little more; the head, and what was read
+    /// after it.
+    fn read(reader: &mut Reader, first_step: usize) -> Result<(Self, Vec<u8>), Error> {
+        let mut bytes = Vec::new();
+        loop {
+            // Twice as much each time, so that a long header is not searched over and over.
+            let step = bytes.len().max(first_step);
+            reader.read_step(&mut bytes, step)?;
+            if let Some(head) = Head::find(reader.source.path(), &bytes, reader.at_end)? {
+                let rest = bytes.split_off(head.header.bytes() as usize);
+                return Ok((head, rest));
+            }
+        }
+    }
+
     /// Looks for the header in the first `bytes` of the file; `None` asks for more of them.
     fn find(path: &str, bytes: &[u8], at_end: bool) -> Result<Option<Self>, Error> {
         let file = || path.to_owned();
         if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
             return Err(Error::Utf16 { file: file() });
         }
-        let mark = if bytes.starts_with(b"\xef\xbb\xbf") {
-            3
-        } else {
-            0
-        };
-        let text = bytes.get(mark..).unwrap_or(b"");
+        let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
         let Some(ending) = line_ending(text, at_end) else {
             return too_long_or_more(path, text, 1, at_end);
         };
@@ -274,11 +270,10 @@ impl Head {
                 line: record.line,
             });
         }
-        let length = mark + records.position();
+        let length = bytes.len() - text.len() + records.position();
         Ok(Some(Head {
             header: Header::parse(path, &record, ending, length as u64)?,
             next_line: records.line(),
-            length,
         }))
     }
 }

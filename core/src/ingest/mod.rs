@@ -1,8 +1,8 @@
 //! From a file of trips to batches of ready heap tuples.
 //!
-//! [`source`] opens a file and cuts it into blocks of whole records, [`record`] finds the
-//! records and their fields, [`parse`] reads the values, and [`batch`] puts the tuples and the
-//! rejected rows of a block together.
+//! [`source`] opens a file, [`blocks`] cuts it into blocks of whole records, [`record`] finds the
+//! records and their fields, [`parse`] reads the values, and [`batch`] puts the [tuples](tuple) and
+//! the [rejected rows](reject) of a block together. [`pipeline`] does all this in threads.
 
 pub mod batch;
 pub mod blocks;

@@ -242,6 +242,8 @@ impl Pipeline {
     /// # Errors
     /// A file that changed while it was read, and XX000 for a thread that panicked.
     pub fn finish(mut self) -> Result<Digest, Error> {
+        // All is done unless a thread panicked; then the others may wait for it.
+        self.control.stop();
         for parser in self.parsers.drain(..) {
             parser.join().map_err(|_| panicked("parser"))?;
         }
@@ -256,7 +258,11 @@ impl Drop for Pipeline {
     fn drop(&mut self) {
         self.control.stop();
         self.batches.clear();
-        self.control.wait();
+        // What a thread that was stopped has to say is of no interest, nor what one that panicked has.
+        for parser in self.parsers.drain(..) {
+            let _ = parser.join();
+        }
+        let _ = self.reader.take().map(JoinHandle::join);
     }
 }
 
