@@ -14,15 +14,16 @@ main() {
     cd "$ROOT"
     "$ROOT/scripts/setup.sh" --lint
     use_postgres
-    check 'format' cargo fmt --all --check
+    check 'format' cargo fmt --all --check -- --files-with-diff
     # The extension apart from the rest: its features choose the PostgreSQL.
     check 'clippy, extension' cargo clippy --quiet -p trips_ext --all-targets \
         --no-default-features --features "pg$PG_MAJOR pg_test" -- -D warnings
     check 'clippy, other crates' cargo clippy --quiet --workspace --exclude trips_ext --all-targets -- -D warnings
     export RUSTDOCFLAGS='-D warnings'
-    check 'rustdoc, extension' cargo doc --quiet --no-deps -p trips_ext \
+    # The docs are for those who work on it: an extension has no public items.
+    check 'rustdoc, extension' cargo doc --quiet --no-deps --document-private-items -p trips_ext \
         --no-default-features --features "pg$PG_MAJOR"
-    check 'rustdoc, other crates' cargo doc --quiet --no-deps --workspace --exclude trips_ext
+    check 'rustdoc, other crates' cargo doc --quiet --no-deps --document-private-items --workspace --exclude trips_ext
     check 'dependencies: licences, bans, sources' cargo deny --log-level warn check --hide-inclusion-graph \
         licenses bans sources
     check_advisories

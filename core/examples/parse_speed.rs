@@ -72,16 +72,19 @@ fn measure(what: &str, count: u64, text: &str) {
     file.write_all(text.as_bytes()).unwrap();
     let per_row = |start: Instant| start.elapsed().as_nanos() as f64 / count as f64;
     let (mut reading, mut parsing) = (f64::MAX, f64::MAX);
-    for _ in 0..5 {
+    let blocks = || {
         let source = Source::open(file.path().to_str().unwrap(), &[]).unwrap();
+        source.into_blocks(BLOCK_BYTES).unwrap()
+    };
+    for _ in 0..5 {
         let start = Instant::now();
-        let (header, mut blocks) = source.into_blocks(BLOCK_BYTES).unwrap();
-        let mut all: Vec<Block> = Vec::new();
-        while let Some(block) = blocks.next().unwrap() {
-            all.push(block);
-        }
-        blocks.finish().unwrap();
+        let (header, mut reader) = blocks();
+        while reader.next().unwrap().is_some() {}
+        reader.finish().unwrap();
         reading = reading.min(per_row(start));
+
+        let mut reader = blocks().1;
+        let all: Vec<Block> = std::iter::from_fn(|| reader.next().unwrap()).collect();
         let mut parser = Parser::new(&header, 1, Counter(0));
         let start = Instant::now();
         let mut loaded = 0;

@@ -420,6 +420,24 @@ fn records_and_fields_have_a_limit() {
 }
 
 #[test]
+fn the_line_end_of_the_longest_record_may_be_read_in_two_steps() {
+    const STEP: usize = 4096;
+    let header = format!("{HEADER},note\r\n");
+    let padding = STEP - 1 - header.len() - GOOD.len() - ",\r\n".len();
+    let first = format!("{GOOD},{}\r\n", "x".repeat(padding));
+    let long =
+        format!("{},", "x".repeat(MAX_FIELD_BYTES)).repeat(MAX_RECORD_BYTES / MAX_FIELD_BYTES);
+    let text = format!(
+        "{header}{first}{}\r\n{GOOD},\r\n",
+        &long[..MAX_RECORD_BYTES]
+    );
+    // The first carriage return after the long record is the last byte of a step.
+    assert_eq!((STEP - 1 + MAX_RECORD_BYTES + 1) % STEP, 0);
+    let loaded = common::load_in_blocks(text, STEP).unwrap();
+    assert_eq!(loaded.lines(), [2, 4]);
+}
+
+#[test]
 fn points_that_are_no_wkt_are_rejected() {
     let cases = [
         "garbage",
@@ -641,6 +659,9 @@ fn times_in_another_form_are_rejected() {
         "05/28/2018 09:03:40",
         "05-28-2018",
         "2018/05/28",
+        "2018/05/28 09:03:40",
+        "2018-05-28!09:03:40",
+        "2018-05-28 09;03;40",
         "2018.05.28",
         "28 May 2018",
         "May 28 2018",

@@ -1,6 +1,6 @@
 //! Opening files: what may be read, what is refused and with which SQLSTATE, and digests.
 
-#![allow(clippy::unwrap_used, clippy::expect_used)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod common;
 
@@ -238,6 +238,28 @@ fn a_file_that_changes_while_it_is_read_is_refused() {
         let error = whole.digest_whole(&mut || Ok(())).unwrap_err();
         assert_eq!(error.sqlstate(), "55000");
     }
+}
+
+#[test]
+fn a_file_that_grows_is_not_read_beyond_its_size() {
+    let file = file(format!("{HEADER}\n{GOOD}\n"));
+    let (_, mut blocks) = open(file.path()).unwrap().into_blocks(16).unwrap();
+    let mut more = fs::OpenOptions::new()
+        .append(true)
+        .open(file.path())
+        .unwrap();
+    more.write_all(format!("{GOOD}\n").repeat(100).as_bytes())
+        .unwrap();
+    let mut found = 0;
+    let error = loop {
+        match blocks.next() {
+            Ok(Some(_)) => found += 1,
+            Ok(None) => panic!("the end of the file was reached"),
+            Err(error) => break error,
+        }
+    };
+    assert_eq!(error.sqlstate(), "55000");
+    assert!(found <= 1, "{found} blocks");
 }
 
 #[test]

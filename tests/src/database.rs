@@ -1,8 +1,11 @@
 //! A database for one test, its sessions and its roles.
 
+use std::fs;
 use std::ops::{Deref, DerefMut};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use postgres::error::DbError;
@@ -29,12 +32,23 @@ impl Database {
         Database::copy_of("template0")
     }
 
+    /// A new database with nothing in it, whose encoding is this.
+    pub fn with_encoding(encoding: &str) -> Database {
+        Database::create(&format!(
+            "TEMPLATE template0 ENCODING '{encoding}' LOCALE 'C'"
+        ))
+    }
+
     fn copy_of(template: &str) -> Database {
+        Database::create(&format!("TEMPLATE {template}"))
+    }
+
+    fn create(options: &str) -> Database {
         let name = unique_name("db");
         cluster()
             .connect()
-            .batch_execute(&format!("CREATE DATABASE {name} TEMPLATE {template}"))
-            .expect("a database can be made from the template");
+            .batch_execute(&format!("CREATE DATABASE {name} {options}"))
+            .expect("a database can be made");
         let files = Files::new(&name);
         Database { name, files }
     }
@@ -74,7 +88,7 @@ impl Drop for Database {
             "DROP DATABASE IF EXISTS {} WITH (FORCE)",
             self.name
         ));
-        if !std::thread::panicking() {
+        if !thread::panicking() {
             dropped.expect("the test's database can be dropped");
         }
     }
@@ -140,6 +154,27 @@ impl Session {
             .unwrap_or_else(|error| panic!("{statements}: {error:?}"));
     }
 
+    /// The most private memory that the session's backend has at once while `work` runs, beyond what it has now, in
+    /// bytes.
+    pub fn memory_of<T>(&mut self, work: impl FnOnce(&mut Session) -> T) -> (u64, T) {
+        let (pid, done) = (self.pid, AtomicBool::new(false));
+        let before = private_memory(pid);
+        thread::scope(|scope| {
+            let watching = scope.spawn(|| {
+                let mut most = before;
+                while !done.load(Ordering::Relaxed) {
+                    most = most.max(private_memory(pid));
+                    thread::sleep(Duration::from_millis(2));
+                }
+                most
+            });
+            let result = work(self);
+            done.store(true, Ordering::Relaxed);
+            let most = watching.join().expect("the watching thread lives");
+            (most - before, result)
+        })
+    }
+
     /// Whether the session's backend has no thread beside its own.
     pub fn is_single_threaded(&self) -> bool {
         let tasks = Path::new("/proc")
@@ -149,6 +184,17 @@ impl Session {
             .expect("the backend lives on this machine");
         tasks.count() == 1
     }
+}
+
+/// Resident memory of a process that it shares with no other, in bytes.
+fn private_memory(pid: i32) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("the backend lives");
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("RssAnon:"))
+        .expect("the kernel tells");
+    let kilobytes = line.trim().trim_end_matches(" kB");
+    kilobytes.parse::<u64>().expect("it is a number") * 1024
 }
 
 impl Deref for Session {
@@ -189,7 +235,7 @@ impl Drop for Role {
         let dropped = cluster()
             .connect()
             .batch_execute(&format!("DROP ROLE IF EXISTS {}", self.name));
-        if !std::thread::panicking() {
+        if !thread::panicking() {
             dropped.expect("the test's role can be dropped: make it before the database");
         }
     }
@@ -204,6 +250,6 @@ pub fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
     let begin = Instant::now();
     while !condition() {
         assert!(begin.elapsed() < Duration::from_secs(10), "never: {what}");
-        std::thread::sleep(Duration::from_millis(5));
+        thread::sleep(Duration::from_millis(5));
     }
 }

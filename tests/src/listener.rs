@@ -57,6 +57,11 @@ impl Listener {
         }
     }
 
+    /// The session that listens, to run statements in it.
+    pub fn session(&mut self) -> &mut Session {
+        &mut self.session
+    }
+
     /// The next event, or none where nothing comes in time.
     #[track_caller]
     pub fn next(&mut self, within: Duration) -> Option<Event> {
@@ -118,14 +123,30 @@ impl Event {
         for (field, kind) in [("error", "failed"), ("duplicate_of", "skipped")] {
             assert_eq!(fields.contains_key(field), self.kind() == kind, "{self:?}");
         }
-        for number in ["bytes_done", "bytes_total", "rows", "rejected", "rows_per_second"] {
+        for number in [
+            "bytes_done",
+            "bytes_total",
+            "rows",
+            "rejected",
+            "rows_per_second",
+        ] {
             assert!(self.json[number].is_u64(), "{number} of {self:?}");
         }
-        for (number, nullable) in [("eta_seconds", true), ("elapsed_seconds", false), ("ingest", true)] {
+        for (number, nullable) in [
+            ("eta_seconds", true),
+            ("elapsed_seconds", false),
+            ("ingest", true),
+        ] {
             let value = &self.json[number];
-            assert!(value.is_number() || (nullable && value.is_null()), "{number} of {self:?}");
+            assert!(
+                value.is_number() || (nullable && value.is_null()),
+                "{number} of {self:?}"
+            );
         }
-        assert!(self.number("bytes_done") <= self.number("bytes_total"), "{self:?}");
+        assert!(
+            self.number("bytes_done") <= self.number("bytes_total"),
+            "{self:?}"
+        );
     }
 
     /// What happened: `started`, `progress`, `completed`, `failed` or `skipped`.

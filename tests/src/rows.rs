@@ -75,7 +75,12 @@ pub fn write_full_form(files: &Files, name: &str, count: u64, random: &mut impl 
     out.write_all(HEADER.as_bytes()).expect("the disk has room");
     for number in 0..count {
         let (region, lon, lat) = CITIES[random.random_range(0..CITIES.len())];
-        let mut at = || (lon + random.random_range(0.0..0.3), lat + random.random_range(0.0..0.15));
+        let mut at = || {
+            (
+                lon + random.random_range(0.0..0.3),
+                lat + random.random_range(0.0..0.15),
+            )
+        };
         let row = Row {
             region: region.to_owned(),
             origin: at(),
@@ -83,7 +88,15 @@ pub fn write_full_form(files: &Files, name: &str, count: u64, random: &mut impl 
             ..numbered(number)
         };
         let source = SOURCES[random.random_range(0..SOURCES.len())];
-        writeln!(out, "{}", Row { datasource: source.to_owned(), ..row }).expect("the disk has room");
+        writeln!(
+            out,
+            "{}",
+            Row {
+                datasource: source.to_owned(),
+                ..row
+            }
+        )
+        .expect("the disk has room");
     }
     out.flush().expect("the disk has room");
     files.path(name)

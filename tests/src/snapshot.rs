@@ -74,7 +74,11 @@ const BOOKS: [(&str, &str); 6] = [
 pub fn assert_books_balance(client: &mut Client) {
     for (promise, query) in BOOKS {
         let rows = client.query(query, &[]).expect("the tables can be read");
-        assert!(rows.is_empty(), "broken: {promise}: {} rows: {query}", rows.len());
+        assert!(
+            rows.is_empty(),
+            "broken: {promise}: {} rows: {query}",
+            rows.len()
+        );
     }
 }
 
@@ -82,6 +86,11 @@ pub fn assert_books_balance(client: &mut Client) {
 #[track_caller]
 pub fn assert_nothing_stored(client: &mut Client) {
     for (table, rows) in snapshot(client) {
-        assert!(rows.is_empty(), "trips.{table} holds {} rows, {:?} first", rows.len(), rows[0]);
+        assert!(
+            rows.is_empty(),
+            "trips.{table} holds {} rows, {:?} first",
+            rows.len(),
+            rows[0]
+        );
     }
 }

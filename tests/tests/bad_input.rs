@@ -12,7 +12,13 @@ use trips_tests::rows::{numbered, numbered_rows};
 use trips_tests::snapshot::{assert_books_balance, assert_nothing_stored, snapshot};
 use trips_tests::{Database, HEADER, Ingest, Place, Session, refused};
 
-const COLUMNS: [&str; 5] = ["region", "origin_coord", "destination_coord", "datetime", "datasource"];
+const COLUMNS: [&str; 5] = [
+    "region",
+    "origin_coord",
+    "destination_coord",
+    "datetime",
+    "datasource",
+];
 
 /// A row that cannot be loaded.
 struct BadRow {
@@ -92,78 +98,224 @@ fn bad_rows() -> Vec<BadRow> {
 
 fn points(cases: &mut Vec<BadRow>, column: &'static str) {
     let not_wkt = [
-        "x", "7.1 45.1", "POINT", "POINT (7.1 45.1", "POINT 7.1 45.1)", "POINT (7.1 45.1) x", "POINT (7.1 45.1))",
-        "POINT ((7.1 45.1))", "POINT (7.1)", "POINT ()", "POINT (7.1 x)", "POINT (7.1x 45.1)", "POINT (7.1 45.1x)",
-        "\"POINT (7.1, 45.1)\"", "\"POINT (7,1 45,1)\"", "POINT (7.1 Infinity)", "POINT (inf 45.1)",
-        "POINT (-Infinity 45.1)", "POINT (0x7 45.1)", "POINT (7_1 45.1)", "POINT (7.1 45.1.2)", "POINT (7.1 --45)",
-        "POINT (1e 45)", "POINT (7.1 45.1 1 1 1)", "SRID=;POINT (7.1 45.1)", "SRID=x;POINT (7.1 45.1)",
-        "POINTE (7.1 45.1)", "\u{ff30}OINT (7.1 45.1)", "POINT (\u{667} 45.1)", "NULL", "\\N",
-        "0101000020E610000066666666666A1C40CDCCCCCCCC8C4640", "0101000000",
-        "\"{\"\"type\"\":\"\"Point\"\",\"\"coordinates\"\":[7.1,45.1]}\"", "POINT(7.1\u{a0}45.1)",
+        "x",
+        "7.1 45.1",
+        "POINT",
+        "POINT (7.1 45.1",
+        "POINT 7.1 45.1)",
+        "POINT (7.1 45.1) x",
+        "POINT (7.1 45.1))",
+        "POINT ((7.1 45.1))",
+        "POINT (7.1)",
+        "POINT ()",
+        "POINT (7.1 x)",
+        "POINT (7.1x 45.1)",
+        "POINT (7.1 45.1x)",
+        "\"POINT (7.1, 45.1)\"",
+        "\"POINT (7,1 45,1)\"",
+        "POINT (7.1 Infinity)",
+        "POINT (inf 45.1)",
+        "POINT (-Infinity 45.1)",
+        "POINT (0x7 45.1)",
+        "POINT (7_1 45.1)",
+        "POINT (7.1 45.1.2)",
+        "POINT (7.1 --45)",
+        "POINT (1e 45)",
+        "POINT (7.1 45.1 1 1 1)",
+        "SRID=;POINT (7.1 45.1)",
+        "SRID=x;POINT (7.1 45.1)",
+        "POINTE (7.1 45.1)",
+        "\u{ff30}OINT (7.1 45.1)",
+        "POINT (\u{667} 45.1)",
+        "NULL",
+        "\\N",
+        "0101000020E610000066666666666A1C40CDCCCCCCCC8C4640",
+        "0101000000",
+        "\"{\"\"type\"\":\"\"Point\"\",\"\"coordinates\"\":[7.1,45.1]}\"",
+        "POINT(7.1\u{a0}45.1)",
     ];
     cases.extend(values(column, "22P02", not_wkt));
-    cases.extend(values(column, "22023", [
-        "SRID=3857;POINT (7.1 45.1)", "SRID=0;POINT (7.1 45.1)", "SRID=43260;POINT (7.1 45.1)",
-        "POINT Z (7.1 45.1 1)", "POINT (7.1 45.1 1)", "POINT M (7.1 45.1 1)", "POINT ZM (7.1 45.1 1 1)",
-        "POINT EMPTY", "point empty", "POINT Z EMPTY", "\"LINESTRING (7.1 45.1, 7.2 45.2)\"",
-        "MULTIPOINT ((7.1 45.1))", "\"POLYGON ((0 0, 1 0, 1 1, 0 0))\"", "GEOMETRYCOLLECTION EMPTY",
-        "GEOMETRYCOLLECTION (POINT (7.1 45.1))",
-    ]));
-    cases.extend(values(column, "22003", [
-        "POINT (214 45.1)", "POINT (7.1 95)", "POINT (214 95)", "POINT (-180.00000000000003 45)",
-        "POINT (180.00000000000003 45)", "POINT (45 90.00000000000001)", "POINT (45 -90.00000000000001)",
-        "POINT (NaN 45.1)", "POINT (7.1 nan)", "POINT (1e400 45.1)", "POINT (7.1 -1e400)", "POINT (1e308 45.1)",
-        "POINT (45.1 7e2)", "POINT (7672837913286881 44)",
-    ]));
+    cases.extend(values(
+        column,
+        "22023",
+        [
+            "SRID=3857;POINT (7.1 45.1)",
+            "SRID=0;POINT (7.1 45.1)",
+            "SRID=43260;POINT (7.1 45.1)",
+            "POINT Z (7.1 45.1 1)",
+            "POINT (7.1 45.1 1)",
+            "POINT M (7.1 45.1 1)",
+            "POINT ZM (7.1 45.1 1 1)",
+            "POINT EMPTY",
+            "point empty",
+            "POINT Z EMPTY",
+            "\"LINESTRING (7.1 45.1, 7.2 45.2)\"",
+            "MULTIPOINT ((7.1 45.1))",
+            "\"POLYGON ((0 0, 1 0, 1 1, 0 0))\"",
+            "GEOMETRYCOLLECTION EMPTY",
+            "GEOMETRYCOLLECTION (POINT (7.1 45.1))",
+        ],
+    ));
+    cases.extend(values(
+        column,
+        "22003",
+        [
+            "POINT (214 45.1)",
+            "POINT (7.1 95)",
+            "POINT (214 95)",
+            "POINT (-180.00000000000003 45)",
+            "POINT (180.00000000000003 45)",
+            "POINT (45 90.00000000000001)",
+            "POINT (45 -90.00000000000001)",
+            "POINT (NaN 45.1)",
+            "POINT (7.1 nan)",
+            "POINT (1e400 45.1)",
+            "POINT (7.1 -1e400)",
+            "POINT (1e308 45.1)",
+            "POINT (45.1 7e2)",
+            "POINT (7672837913286881 44)",
+        ],
+    ));
     cases.extend(values(column, "23502", ["", "   ", "\"\"", "\" \""]));
 }
 
 fn times(cases: &mut Vec<BadRow>) {
-    cases.extend(values("datetime", "22007", [
-        "2018-05-28 09:03:40+02", "2018-05-28 09:03:40+02:00", "2018-05-28 09:03:40-0200", "2018-05-28T09:03:40Z",
-        "2018-05-28 09:03:40 UTC", "2018-05-28 09:03:40 Europe/Prague", "2018-05-28 09:03:40 PST",
-        "0044-03-15 12:00:00 BC", "infinity", "-infinity", "now", "today", "tomorrow", "yesterday", "epoch",
-        "05/28/2018", "05/28/2018 09:03:40", "May 28 2018 09:03:40", "2018-05-28 09:03:40 PM", "x", "NULL",
-        "2018-05-28 09", "2018-05-28 9h3", "2018-05-28 09:03:40.1.2", "2018-05-28 09:03:xx", "20 18-05-28",
-        "2018-05-28  T09:03:40", "2018/05/28 09:03:40", "2018.05.28 09:03:40", "2018-05 09:03:40",
-        "2018-05-28 09:03:40 x", "\u{662}\u{660}\u{661}\u{668}-05-28 09:03:40",
-    ]));
-    cases.extend(values("datetime", "22008", [
-        "2018-02-30 09:03:40", "2018-02-29 00:00:00", "1900-02-29 00:00:00", "2018-13-01 00:00:00",
-        "2018-00-10 00:00:00", "2018-05-00 00:00:00", "2018-05-32 00:00:00", "2018-04-31 00:00:00",
-        "2018-05-28 24:00:01", "2018-05-28 25:00:00", "2018-05-28 09:60:00", "2018-05-28 09:03:61",
-        "2018-05-28 24:00:00.000001", "18-05-28 09:03:40", "28/05/2018", "28/05/2018 09:03:40", "1527498220", "1527498220000",
-        "294277-01-01 00:00:00", "999999-01-01 00:00:00", "294276-12-31 24:00:00", "0000-01-01 00:00:00",
-    ]));
+    cases.extend(values(
+        "datetime",
+        "22007",
+        [
+            "2018-05-28 09:03:40+02",
+            "2018-05-28 09:03:40+02:00",
+            "2018-05-28 09:03:40-0200",
+            "2018-05-28T09:03:40Z",
+            "2018-05-28 09:03:40 UTC",
+            "2018-05-28 09:03:40 Europe/Prague",
+            "2018-05-28 09:03:40 PST",
+            "0044-03-15 12:00:00 BC",
+            "infinity",
+            "-infinity",
+            "now",
+            "today",
+            "tomorrow",
+            "yesterday",
+            "epoch",
+            "05/28/2018",
+            "05/28/2018 09:03:40",
+            "May 28 2018 09:03:40",
+            "2018-05-28 09:03:40 PM",
+            "x",
+            "NULL",
+            "2018-05-28 09",
+            "2018-05-28 9h3",
+            "2018-05-28 09:03:40.1.2",
+            "2018-05-28 09:03:xx",
+            "20 18-05-28",
+            "2018-05-28  T09:03:40",
+            "2018/05/28 09:03:40",
+            "2018.05.28 09:03:40",
+            "2018-05 09:03:40",
+            "2018-05-28 09:03:40 x",
+            "\u{662}\u{660}\u{661}\u{668}-05-28 09:03:40",
+        ],
+    ));
+    cases.extend(values(
+        "datetime",
+        "22008",
+        [
+            "2018-02-30 09:03:40",
+            "2018-02-29 00:00:00",
+            "1900-02-29 00:00:00",
+            "2018-13-01 00:00:00",
+            "2018-00-10 00:00:00",
+            "2018-05-00 00:00:00",
+            "2018-05-32 00:00:00",
+            "2018-04-31 00:00:00",
+            "2018-05-28 24:00:01",
+            "2018-05-28 25:00:00",
+            "2018-05-28 09:60:00",
+            "2018-05-28 09:03:61",
+            "2018-05-28 24:00:00.000001",
+            "18-05-28 09:03:40",
+            "28/05/2018",
+            "28/05/2018 09:03:40",
+            "1527498220",
+            "1527498220000",
+            "294277-01-01 00:00:00",
+            "999999-01-01 00:00:00",
+            "294276-12-31 24:00:00",
+            "0000-01-01 00:00:00",
+        ],
+    ));
     cases.extend(values("datetime", "23502", ["", " ", "\"\""]));
 }
 
 fn names(cases: &mut Vec<BadRow>) {
     for column in ["region", "datasource"] {
-        cases.extend(values(column, "23502", ["", "  ", "\"\"", "\"\t\"", "\u{a0}"]));
+        cases.extend(values(
+            column,
+            "23502",
+            ["", "  ", "\"\"", "\"\t\"", "\u{a0}"],
+        ));
         let long = ["x".repeat(257), "é".repeat(129), "x".repeat(65_536)];
         cases.extend(values(column, "22001", long));
-        let longer = ["x".repeat(65_537), "x".repeat(1_000_000), format!("\"{}\"", "\"\"".repeat(65_537))];
+        let longer = [
+            "x".repeat(65_537),
+            "x".repeat(1_000_000),
+            format!("\"{}\"", "\"\"".repeat(65_537)),
+        ];
         cases.extend(values(column, "54000", longer));
     }
 }
 
 fn shapes(cases: &mut Vec<BadRow>) {
     let quotes = [
-        "Tu\"rin", "\"Turin\"x", "\"Turin\" ", "x\"Turin\"", " \"Turin\"", "\"Tu\"\"rin\"x", "\"Tu\"rin\"",
+        "Tu\"rin",
+        "\"Turin\"x",
+        "\"Turin\" ",
+        "x\"Turin\"",
+        " \"Turin\"",
+        "\"Tu\"\"rin\"x",
+        "\"Tu\"rin\"",
     ];
     cases.extend(rows("22P04", quotes.map(|region| with("region", region))));
-    cases.extend(rows("22P04", [with("region", "Tu\rrin"), with("datasource", "a\rb"), with("datasource", "a\r\r")]));
-    cases.extend(rows("22P04", ["Turin,POINT (7 45),POINT (7 45),2018-05-28 09:03:40,car,x", ",,,,,"]));
+    cases.extend(rows(
+        "22P04",
+        [
+            with("region", "Tu\rrin"),
+            with("datasource", "a\rb"),
+            with("datasource", "a\r\r"),
+        ],
+    ));
+    cases.extend(rows(
+        "22P04",
+        [
+            "Turin,POINT (7 45),POINT (7 45),2018-05-28 09:03:40,car,x",
+            ",,,,,",
+        ],
+    ));
     cases.push(missing("origin_coord", "Turin"));
     cases.push(missing("origin_coord", "\\."));
     cases.push(missing("origin_coord", " "));
     cases.push(missing("destination_coord", "Turin,POINT (7.1 45.1)"));
-    cases.push(missing("destination_coord", "Turin;POINT (7 45);POINT (7 45);2018-05-28 09:03:40,car"));
-    cases.push(missing("datasource", "Turin,POINT (7.1 45.1),POINT (7.2 45.2),2018-05-28 09:03:40"));
+    cases.push(missing(
+        "destination_coord",
+        "Turin;POINT (7 45);POINT (7 45);2018-05-28 09:03:40,car",
+    ));
+    cases.push(missing(
+        "datasource",
+        "Turin,POINT (7.1 45.1),POINT (7.2 45.2),2018-05-28 09:03:40",
+    ));
     let no_text: [&[u8]; 10] = [
-        b"\0", b"Tu\0rin", b"Tur\xedn", b"\xc0\xafTurin", b"\xe0\x80\xafTurin", b"\xed\xa0\x80Turin", b"\xf4\x90\x80\x80",
-        b"\xf8\x88\x80\x80\x80", b"Turin\xe2\x82", b"\x80",
+        b"\0",
+        b"Tu\0rin",
+        b"Tur\xedn",
+        b"\xc0\xafTurin",
+        b"\xe0\x80\xafTurin",
+        b"\xed\xa0\x80Turin",
+        b"\xf4\x90\x80\x80",
+        b"\xf8\x88\x80\x80\x80",
+        b"Turin\xe2\x82",
+        b"\x80",
     ];
     for column in COLUMNS {
         cases.extend(rows("22021", no_text.map(|value| with(column, value))));
@@ -174,7 +326,15 @@ fn shapes(cases: &mut Vec<BadRow>) {
 fn around(bad: &[u8]) -> Vec<u8> {
     let two_lines = with("region", "\"Tu\nrin\"");
     let (first, last) = (numbered(1).to_string(), numbered(2).to_string());
-    [HEADER.trim_end().as_bytes(), first.as_bytes(), &two_lines, bad, last.as_bytes(), b""].join(&b"\n"[..])
+    [
+        HEADER.trim_end().as_bytes(),
+        first.as_bytes(),
+        &two_lines,
+        bad,
+        last.as_bytes(),
+        b"",
+    ]
+    .join(&b"\n"[..])
 }
 
 const LINE: u64 = 5;
@@ -196,11 +356,25 @@ fn every_bad_row_stops_a_load_with_its_sqlstate_line_and_column() {
         let path = database.files().write("bad.csv", around(&case.row));
         for call in [Ingest::of(&path), Ingest::of(&path).dry_run()] {
             let result = call.call(&mut session);
-            let found = result.as_ref().err().and_then(|error| error.code()).map(|code| code.code().to_owned());
-            assert_eq!(found.as_deref(), Some(case.sqlstate), "{}: {result:?}", case.what);
+            let found = result
+                .as_ref()
+                .err()
+                .and_then(|error| error.code())
+                .map(|code| code.code().to_owned());
+            assert_eq!(
+                found.as_deref(),
+                Some(case.sqlstate),
+                "{}: {result:?}",
+                case.what
+            );
             let place = Place::of(&refused(result, case.sqlstate));
             let expected = (path.as_str(), LINE, case.column);
-            assert_eq!((place.file.as_str(), place.line, place.column.as_deref()), expected, "{}", case.what);
+            assert_eq!(
+                (place.file.as_str(), place.line, place.column.as_deref()),
+                expected,
+                "{}",
+                case.what
+            );
         }
     }
     assert_nothing_stored(&mut session);
@@ -223,7 +397,12 @@ fn every_bad_row_alone_is_recorded_and_its_neighbours_are_loaded() {
                 &[],
             )
             .unwrap();
-        assert_eq!((row.get::<_, i64>(0), row.get::<_, String>(1)), (summary.id(), path), "{}", case.what);
+        assert_eq!(
+            (row.get::<_, i64>(0), row.get::<_, String>(1)),
+            (summary.id(), path),
+            "{}",
+            case.what
+        );
         assert_eq!(row.get::<_, i64>(2), LINE as i64, "{}", case.what);
         let cause = (row.get::<_, Option<&str>>(3), row.get::<_, &str>(4));
         assert_eq!(cause, (case.column, case.sqlstate), "{}", case.what);
@@ -244,7 +423,12 @@ fn all_bad_rows_in_one_file_are_recorded_each_on_its_line() {
     let mut expected = Vec::new();
     let mut line = 2;
     for case in &cases {
-        expected.push((line, case.column.map(str::to_owned), case.sqlstate.to_owned(), raw(&case.row)));
+        expected.push((
+            line,
+            case.column.map(str::to_owned),
+            case.sqlstate.to_owned(),
+            raw(&case.row),
+        ));
         for row in [&case.row, numbered(1).to_string().as_bytes()] {
             content.extend_from_slice(row);
             content.push(b'\n');
@@ -256,10 +440,18 @@ fn all_bad_rows_in_one_file_are_recorded_each_on_its_line() {
     let n = cases.len() as i64;
     assert_eq!(summary.counts(), (2 * n, n, n));
     let found = session
-        .query("SELECT line, column_name, sqlstate, raw FROM trips.rejected_row ORDER BY line", &[])
+        .query(
+            "SELECT line, column_name, sqlstate, raw FROM trips.rejected_row ORDER BY line",
+            &[],
+        )
         .unwrap();
     for (expected, row) in expected.iter().zip(&found) {
-        let found = (row.get::<_, i64>(0), row.get::<_, Option<String>>(1), row.get(2), row.get(3));
+        let found = (
+            row.get::<_, i64>(0),
+            row.get::<_, Option<String>>(1),
+            row.get(2),
+            row.get(3),
+        );
         assert_eq!(&found, expected);
     }
     let reasons = "trips.rejected_row WHERE reason = '' OR reason ~ '\\.$' OR length(raw) > 100";
@@ -272,7 +464,10 @@ fn the_same_rows_are_bad_with_other_line_ends() {
     let database = Database::new();
     let mut session = database.connect();
     let cases = bad_rows();
-    let cases: Vec<&BadRow> = cases.iter().filter(|case| !case.row.contains(&b'\r')).collect();
+    let cases: Vec<&BadRow> = cases
+        .iter()
+        .filter(|case| !case.row.contains(&b'\r'))
+        .collect();
     for (name, end) in [("crlf", "\r\n"), ("cr", "\r")] {
         let mut content = HEADER.trim_end().as_bytes().to_vec();
         for case in &cases {
@@ -284,11 +479,19 @@ fn the_same_rows_are_bad_with_other_line_ends() {
         let n = cases.len() as i64;
         assert_eq!(summary.counts(), (n, 0, n), "{name}");
         let found = session
-            .query("SELECT line, sqlstate FROM trips.rejected_row WHERE ingest_id = $1 ORDER BY line", &[&summary.id()])
+            .query(
+                "SELECT line, sqlstate FROM trips.rejected_row WHERE ingest_id = $1 ORDER BY line",
+                &[&summary.id()],
+            )
             .unwrap();
         for (number, (case, row)) in cases.iter().zip(&found).enumerate() {
             let found = (row.get::<_, i64>(0), row.get::<_, &str>(1));
-            assert_eq!(found, (number as i64 + 2, case.sqlstate), "{name}: {}", case.what);
+            assert_eq!(
+                found,
+                (number as i64 + 2, case.sqlstate),
+                "{name}: {}",
+                case.what
+            );
         }
     }
     // A lone line feed in a file whose lines end in a carriage return.
@@ -302,13 +505,34 @@ fn the_same_rows_are_bad_with_other_line_ends() {
 fn names_of_rejected_rows_are_not_kept() {
     let database = Database::new();
     let mut session = database.connect();
-    let path = database.files().write_rows("t.csv", [
-        "Nowhere,POINT (x 1),POINT (1 1),2018-05-01 00:00:00,no_car",
-        "Somewhere,POINT (1 1),POINT (1 1),2018-05-01 00:00:00,car",
-    ]);
+    let path = database.files().write_rows(
+        "t.csv",
+        [
+            "Nowhere,POINT (x 1),POINT (1 1),2018-05-01 00:00:00,no_car",
+            "Somewhere,POINT (1 1),POINT (1 1),2018-05-01 00:00:00,car",
+        ],
+    );
     Ingest::of(&path).on_error("ignore").run(&mut session);
-    assert_eq!(session.value::<String>("SELECT string_agg(name, ',') FROM trips.region"), "Somewhere");
-    assert_eq!(session.value::<String>("SELECT string_agg(name, ',') FROM trips.datasource"), "car");
+    assert_eq!(
+        session.value::<String>("SELECT string_agg(name, ',') FROM trips.region"),
+        "Somewhere"
+    );
+    assert_eq!(
+        session.value::<String>("SELECT string_agg(name, ',') FROM trips.datasource"),
+        "car"
+    );
+}
+
+#[test]
+fn a_database_that_does_not_speak_utf8_is_refused() {
+    for encoding in ["LATIN1", "SQL_ASCII"] {
+        let database = Database::with_encoding(encoding);
+        let mut session = database.connect();
+        session.run("CREATE EXTENSION trips_ext CASCADE");
+        let path = database.files().write_rows("t.csv", numbered_rows(0..3));
+        refused(Ingest::of(&path).call(&mut session), "0A000");
+        assert_nothing_stored(&mut session);
+    }
 }
 
 mod reject_limits {
@@ -324,7 +548,10 @@ mod reject_limits {
         let database = Database::new();
         let mut session = database.connect();
         let path = file(&database, 3);
-        let summary = Ingest::of(&path).on_error("ignore").reject_limit(3).run(&mut session);
+        let summary = Ingest::of(&path)
+            .on_error("ignore")
+            .reject_limit(3)
+            .run(&mut session);
         assert_eq!(summary.counts(), (13, 10, 3));
         assert_books_balance(&mut session);
     }
@@ -336,7 +563,10 @@ mod reject_limits {
         for bad in [4, 5, 60_000] {
             let path = file(&database, bad);
             for call in [Ingest::of(&path), Ingest::of(&path).dry_run()] {
-                let error = refused(call.on_error("ignore").reject_limit(3).call(&mut session), "22P02");
+                let error = refused(
+                    call.on_error("ignore").reject_limit(3).call(&mut session),
+                    "22P02",
+                );
                 assert!(error.detail().unwrap().contains("line 15"), "{error:?}");
             }
             assert_nothing_stored(&mut session);
@@ -365,9 +595,15 @@ mod arguments {
         let path = database.files().write_rows("t.csv", numbered_rows(0..1));
         let of = || Ingest::of(&path);
         let calls = [
-            of().on_error("continue"), of().on_error("STOP"), of().on_error(""), of().if_loaded("replace"),
-            of().if_loaded(""), of().reject_limit(3), of().on_error("stop").reject_limit(3),
-            of().on_error("ignore").reject_limit(0), of().on_error("ignore").reject_limit(-1),
+            of().on_error("continue"),
+            of().on_error("STOP"),
+            of().on_error(""),
+            of().if_loaded("replace"),
+            of().if_loaded(""),
+            of().reject_limit(3),
+            of().on_error("stop").reject_limit(3),
+            of().on_error("ignore").reject_limit(0),
+            of().on_error("ignore").reject_limit(-1),
         ];
         for call in calls {
             refused(call.call(&mut session), "22023");
@@ -380,15 +616,21 @@ mod arguments {
         let database = Database::new();
         let mut session = database.connect();
         let path = database.files().write_rows("t.csv", numbered_rows(0..1));
-        for arguments in ["NULL".to_owned(), "source => NULL, dry_run => true".to_owned()]
-            .into_iter()
-            .chain(["on_error", "if_loaded", "dry_run"].map(|name| format!("'{path}', {name} => NULL")))
+        for arguments in [
+            "NULL".to_owned(),
+            "source => NULL, dry_run => true".to_owned(),
+        ]
+        .into_iter()
+        .chain(["on_error", "if_loaded", "dry_run"].map(|name| format!("'{path}', {name} => NULL")))
         {
             let result = session.query(&format!("SELECT * FROM trips_ingest({arguments})"), &[]);
             refused(result, "22004");
         }
         assert_nothing_stored(&mut session);
-        let loaded = session.query(&format!("SELECT * FROM trips_ingest('{path}', reject_limit => NULL)"), &[]);
+        let loaded = session.query(
+            &format!("SELECT * FROM trips_ingest('{path}', reject_limit => NULL)"),
+            &[],
+        );
         assert_eq!(loaded.unwrap().len(), 1);
     }
 
@@ -398,7 +640,12 @@ mod arguments {
         let mut session = database.connect();
         // A name that belongs to no module yet takes any value.
         session.run("LOAD 'trips_ext'");
-        for setting in ["parser_threads = -1", "parser_threads = 1000000", "ingest_memory = '1kB'", "ingest_memory = '1000GB'"] {
+        for setting in [
+            "parser_threads = -1",
+            "parser_threads = 1000000",
+            "ingest_memory = '1kB'",
+            "ingest_memory = '1000GB'",
+        ] {
             let result = session.batch_execute(&format!("SET trips_ext.{setting}"));
             assert!(result.is_err(), "{setting}");
             refused(result, "22023");
@@ -429,7 +676,12 @@ struct BadFile {
     line: Option<u64>,
 }
 
-fn bad_file(what: &'static str, content: impl Into<Vec<u8>>, sqlstate: &'static str, line: u64) -> BadFile {
+fn bad_file(
+    what: &'static str,
+    content: impl Into<Vec<u8>>,
+    sqlstate: &'static str,
+    line: u64,
+) -> BadFile {
     BadFile {
         what,
         content: content.into(),
@@ -449,20 +701,65 @@ fn bad_files() -> Vec<BadFile> {
         bad_file("empty", "", "22P04", 0),
         bad_file("nothing but a mark", "\u{feff}", "22P04", 0),
         bad_file("nothing but blank lines", "\n\r\n\n", "22P04", 0),
-        bad_file("UTF-16, little end first", utf16([0xff, 0xfe], u16::to_le_bytes), "22021", 0),
-        bad_file("UTF-16, big end first", utf16([0xfe, 0xff], u16::to_be_bytes), "22021", 0),
-        bad_file("gzip", [0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x03].as_slice(), "22021", 1),
+        bad_file(
+            "UTF-16, little end first",
+            utf16([0xff, 0xfe], u16::to_le_bytes),
+            "22021",
+            0,
+        ),
+        bad_file(
+            "UTF-16, big end first",
+            utf16([0xfe, 0xff], u16::to_be_bytes),
+            "22021",
+            0,
+        ),
+        bad_file(
+            "gzip",
+            [0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x03].as_slice(),
+            "22021",
+            1,
+        ),
         bad_file("NUL in the header", format!("re\0gion{good}"), "22021", 1),
         bad_file("no header", format!("{row}\n{row}\n"), "22P04", 1),
         bad_file("a name twice", format!("region,{good}"), "22P04", 1),
-        bad_file("a quote open in the header", format!("\"{good}"), "22P04", 1),
-        bad_file("text after a quote in the header", format!("\"region\"x{}", &good[6..]), "22P04", 1),
+        bad_file(
+            "a quote open in the header",
+            format!("\"{good}"),
+            "22P04",
+            1,
+        ),
+        bad_file(
+            "text after a quote in the header",
+            format!("\"region\"x{}", &good[6..]),
+            "22P04",
+            1,
+        ),
         bad_file("other separator", good.replace(',', ";"), "22P04", 1),
-        bad_file("quote open at the end", format!("{good}{row}\n\"Turin,\n{row}\n{row}\n"), "22P04", 4),
-        bad_file("quote open in the last field", format!("{good}{}", with_open_quote()), "22P04", 3),
-        bad_file("quote open for more than a record", open_for(2 << 20), "54000", 3),
+        bad_file(
+            "quote open at the end",
+            format!("{good}{row}\n\"Turin,\n{row}\n{row}\n"),
+            "22P04",
+            4,
+        ),
+        bad_file(
+            "quote open in the last field",
+            format!("{good}{}", with_open_quote()),
+            "22P04",
+            3,
+        ),
+        bad_file(
+            "quote open for more than a record",
+            open_for(2 << 20),
+            "54000",
+            3,
+        ),
         bad_file("a record of more than 1 MiB", long_record(), "54000", 2),
-        bad_file("a header of more than 1 MiB", "x".repeat(2 << 20), "54000", 1),
+        bad_file(
+            "a header of more than 1 MiB",
+            "x".repeat(2 << 20),
+            "54000",
+            1,
+        ),
     ];
     for column in COLUMNS {
         let lacking = good.replacen(column, "something", 1);
@@ -482,7 +779,12 @@ fn open_for(bytes: usize) -> String {
 }
 
 fn long_record() -> String {
-    format!("{HEADER}{}{}\n{}\n", numbered(1), ",xxxxxxx".repeat(1 << 17), numbered(2))
+    format!(
+        "{HEADER}{}{}\n{}\n",
+        numbered(1),
+        ",xxxxxxx".repeat(1 << 17),
+        numbered(2)
+    )
 }
 
 #[test]
@@ -492,14 +794,32 @@ fn a_bad_file_is_refused_whole_in_either_mode() {
     let cases = bad_files();
     for case in &cases {
         let path = database.files().write("bad.csv", &case.content);
-        for call in [Ingest::of(&path), Ingest::of(&path).on_error("ignore"), Ingest::of(&path).dry_run()] {
+        for call in [
+            Ingest::of(&path),
+            Ingest::of(&path).on_error("ignore"),
+            Ingest::of(&path).dry_run(),
+        ] {
             let result = call.call(&mut session);
-            let found = result.as_ref().err().and_then(|error| error.code()).map(|code| code.code().to_owned());
-            assert_eq!(found.as_deref(), Some(case.sqlstate), "{}: {result:?}", case.what);
+            let found = result
+                .as_ref()
+                .err()
+                .and_then(|error| error.code())
+                .map(|code| code.code().to_owned());
+            assert_eq!(
+                found.as_deref(),
+                Some(case.sqlstate),
+                "{}: {result:?}",
+                case.what
+            );
             let error = refused(result, case.sqlstate);
             if let Some(line) = case.line {
                 let place = Place::of(&error);
-                assert_eq!((place.file.as_str(), place.line), (path.as_str(), line), "{}", case.what);
+                assert_eq!(
+                    (place.file.as_str(), place.line),
+                    (path.as_str(), line),
+                    "{}",
+                    case.what
+                );
             } else {
                 assert!(error.message().contains(&path), "{}: {error:?}", case.what);
             }
@@ -518,14 +838,22 @@ fn a_truncated_file_is_a_row_that_lacks_columns() {
     let path = database.files().write("t.csv", content);
     let error = refused(Ingest::of(&path).call(&mut session), "22P04");
     assert_eq!(Place::of(&error).line, 3);
-    assert_eq!(Ingest::of(&path).on_error("ignore").run(&mut session).counts(), (2, 1, 1));
+    assert_eq!(
+        Ingest::of(&path)
+            .on_error("ignore")
+            .run(&mut session)
+            .counts(),
+        (2, 1, 1)
+    );
 }
 
 #[test]
 fn a_file_that_grows_while_it_is_read_is_refused() {
     let database = Database::new();
     let (mut session, mut blocker) = (database.connect(), database.connect());
-    let path = database.files().write_rows("t.csv", numbered_rows(0..100_000));
+    let path = database
+        .files()
+        .write_rows("t.csv", numbered_rows(0..100_000));
     // The load has opened the file by the time it waits for the table.
     blocker.run("BEGIN; LOCK TABLE trips.trip IN ACCESS EXCLUSIVE MODE");
     let pid = session.pid();
@@ -560,11 +888,15 @@ fn more_names_than_ids_are_an_error_that_says_so() {
         "INSERT INTO trips.region (id, name) SELECT n, 'region ' || n FROM generate_series(1, 32766) n",
     );
     let row = |region: &str| numbered(1).to_string().replacen("Turin", region, 1);
-    let path = database.files().write_rows("t.csv", [row("Oslo"), row("Rome")]);
+    let path = database
+        .files()
+        .write_rows("t.csv", [row("Oslo"), row("Rome")]);
     let before = snapshot(&mut session);
     refused(Ingest::of(&path).call(&mut session), "54000");
     assert_eq!(snapshot(&mut session), before);
-    let path = database.files().write_rows("u.csv", [row("Oslo"), row("region 7"), row("Oslo")]);
+    let path = database
+        .files()
+        .write_rows("u.csv", [row("Oslo"), row("region 7"), row("Oslo")]);
     load(&mut session, &path);
     assert_eq!(session.count("trips.region"), 32_767);
     assert!(session.is_single_threaded());
@@ -574,13 +906,24 @@ mod paths {
     use super::*;
 
     fn assert_path(session: &mut Session, what: &str, path: &str, sqlstate: &str) {
-        for call in [Ingest::of(path), Ingest::of(path).on_error("ignore"), Ingest::of(path).dry_run()] {
+        for call in [
+            Ingest::of(path),
+            Ingest::of(path).on_error("ignore"),
+            Ingest::of(path).dry_run(),
+        ] {
             let begin = Instant::now();
             let result = call.call(session);
-            let found = result.as_ref().err().and_then(|error| error.code()).map(|code| code.code().to_owned());
+            let found = result
+                .as_ref()
+                .err()
+                .and_then(|error| error.code())
+                .map(|code| code.code().to_owned());
             assert_eq!(found.as_deref(), Some(sqlstate), "{what}: {result:?}");
             refused(result, sqlstate);
-            assert!(begin.elapsed() < Duration::from_secs(10), "{what} made the load wait");
+            assert!(
+                begin.elapsed() < Duration::from_secs(10),
+                "{what} made the load wait"
+            );
         }
     }
 
@@ -596,10 +939,21 @@ mod paths {
         files.write_rows("locked/t.csv", numbered_rows(0..1));
         fs::set_permissions(&locked, fs::Permissions::from_mode(0o000)).unwrap();
         let fifo = files.path("fifo");
-        assert!(Command::new("mkfifo").args(["-m", "644", &fifo]).status().unwrap().success());
+        assert!(
+            Command::new("mkfifo")
+                .args(["-m", "644", &fifo])
+                .status()
+                .unwrap()
+                .success()
+        );
         let socket = files.path("socket");
         let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
-        for (name, target) in [("loop1", "loop2"), ("loop2", "loop1"), ("dangling", "nothing"), ("to_fifo", "fifo")] {
+        for (name, target) in [
+            ("loop1", "loop2"),
+            ("loop2", "loop1"),
+            ("dangling", "nothing"),
+            ("to_fifo", "fifo"),
+        ] {
             symlink(files.dir().join(target), files.dir().join(name)).unwrap();
         }
         let in_file = format!("{good}/t.csv");
@@ -610,7 +964,11 @@ mod paths {
             ("missing directory", files.path("missing/t.csv"), "58P01"),
             ("dangling link", files.path("dangling"), "58P01"),
             ("unreadable", unreadable, "42501"),
-            ("in an unreadable directory", format!("{locked}/t.csv"), "42501"),
+            (
+                "in an unreadable directory",
+                format!("{locked}/t.csv"),
+                "42501",
+            ),
             ("FIFO", fifo, "42809"),
             ("link to a FIFO", files.path("to_fifo"), "42809"),
             ("/dev/null", "/dev/null".to_owned(), "42809"),
@@ -619,21 +977,32 @@ mod paths {
             ("a file as a directory", in_file, "42809"),
             ("relative", "good.csv".to_owned(), "42602"),
             ("relative with dots", "../good.csv".to_owned(), "42602"),
-            ("a file of the server's own", "PG_VERSION".to_owned(), "42602"),
+            (
+                "a file of the server's own",
+                "PG_VERSION".to_owned(),
+                "42602",
+            ),
             ("empty", String::new(), "42602"),
             ("home", "~/good.csv".to_owned(), "42602"),
             ("URL", "file:///good.csv".to_owned(), "42602"),
             ("program", "|cat".to_owned(), "42602"),
             ("link that leads to itself", files.path("loop1"), "58030"),
             ("name of 256 bytes", files.path(&"n".repeat(256)), "22023"),
-            ("path of 5000 bytes", format!("/{}", "d/".repeat(2500)), "22023"),
+            (
+                "path of 5000 bytes",
+                format!("/{}", "d/".repeat(2500)),
+                "22023",
+            ),
         ];
         for (what, path, sqlstate) in &cases {
             assert_path(&mut session, what, path, sqlstate);
         }
         // A socket cannot even be opened (ENXIO).
         let error = Ingest::of(&socket).call(&mut session).unwrap_err();
-        assert!(matches!(error.code().unwrap().code(), "42809" | "58030"), "{error:?}");
+        assert!(
+            matches!(error.code().unwrap().code(), "42809" | "58030"),
+            "{error:?}"
+        );
         assert_nothing_stored(&mut session);
         fs::set_permissions(&locked, fs::Permissions::from_mode(0o755)).unwrap();
         println!("{} paths, three times each", cases.len());
@@ -646,7 +1015,10 @@ mod paths {
         let files = database.files();
         files.write_rows("t.csv", numbered_rows(0..3));
         symlink(files.dir().join("t.csv"), files.dir().join("link")).unwrap();
-        assert_eq!(load(&mut session, &files.path("link")).file, files.path("link"));
+        assert_eq!(
+            load(&mut session, &files.path("link")).file,
+            files.path("link")
+        );
     }
 
     #[test]
@@ -654,32 +1026,70 @@ mod paths {
         let database = Database::new();
         let mut session = database.connect();
         let files = database.files();
-        for (dir, rows) in [("in", 0..1), ("in/deep", 1..2), ("also", 2..3), ("inner", 3..4), ("out", 4..5)] {
+        for (dir, rows) in [
+            ("in", 0..1),
+            ("in/deep", 1..2),
+            ("also", 2..3),
+            ("inner", 3..4),
+            ("out", 4..5),
+        ] {
             files.make_dir(dir);
             files.write_rows(&format!("{dir}/t.csv"), numbered_rows(rows));
         }
-        symlink(files.dir().join("out/t.csv"), files.dir().join("in/leads_out")).unwrap();
-        symlink(files.dir().join("out"), files.dir().join("in/dir_leads_out")).unwrap();
-        symlink(files.dir().join("in/t.csv"), files.dir().join("out/leads_in")).unwrap();
+        symlink(
+            files.dir().join("out/t.csv"),
+            files.dir().join("in/leads_out"),
+        )
+        .unwrap();
+        symlink(
+            files.dir().join("out"),
+            files.dir().join("in/dir_leads_out"),
+        )
+        .unwrap();
+        symlink(
+            files.dir().join("in/t.csv"),
+            files.dir().join("out/leads_in"),
+        )
+        .unwrap();
         symlink(files.dir().join("in"), files.dir().join("alias")).unwrap();
         let (inside, also) = (files.path("in"), files.path("also"));
-        session.run(&format!("SET trips_ext.allowed_directories = '{inside}, {also}/'"));
+        session.run(&format!(
+            "SET trips_ext.allowed_directories = '{inside}, {also}/'"
+        ));
         let outside = [
-            "out/t.csv", "in/leads_out", "in/dir_leads_out/t.csv", "inner/t.csv", "in/../out/t.csv", "out/missing.csv",
+            "out/t.csv",
+            "in/leads_out",
+            "in/dir_leads_out/t.csv",
+            "inner/t.csv",
+            "in/../out/t.csv",
+            "out/missing.csv",
         ];
         for path in outside.map(|path| files.path(path)) {
             refused(Ingest::of(&path).call(&mut session), "42501");
         }
         refused(Ingest::of("/etc/passwd").call(&mut session), "42501");
-        assert_path(&mut session, "missing, inside", &files.path("in/missing.csv"), "58P01");
+        assert_path(
+            &mut session,
+            "missing, inside",
+            &files.path("in/missing.csv"),
+            "58P01",
+        );
         assert_nothing_stored(&mut session);
         for path in ["in/t.csv", "in/deep/t.csv", "also/t.csv", "in/../in/t.csv"] {
             Ingest::of(&files.path(path)).run(&mut session);
         }
         assert_eq!(session.count("trips.trip"), 3);
         // A directory that is itself reached by a link.
-        session.run(&format!("SET trips_ext.allowed_directories = '{}'", files.path("alias")));
-        assert_eq!(Ingest::of(&files.path("alias/t.csv")).run(&mut session).status, "skipped");
+        session.run(&format!(
+            "SET trips_ext.allowed_directories = '{}'",
+            files.path("alias")
+        ));
+        assert_eq!(
+            Ingest::of(&files.path("alias/t.csv"))
+                .run(&mut session)
+                .status,
+            "skipped"
+        );
     }
 }
 
@@ -718,9 +1128,14 @@ mod waiting {
         let database = Database::new();
         let mut session = database.connect();
         session.run("CREATE INDEX ON trips.trip USING gist (origin)");
-        let path = database.files().write_rows("t.csv", numbered_rows(0..400_000));
+        let path = database
+            .files()
+            .write_rows("t.csv", numbered_rows(0..400_000));
         session.run("SET statement_timeout = '150ms'");
+        let begin = Instant::now();
         refused(Ingest::of(&path).call(&mut session), "57014");
+        let late = begin.elapsed().saturating_sub(Duration::from_millis(150));
+        assert!(late <= Duration::from_millis(500), "{late:?} late");
         assert!(session.is_single_threaded());
         session.run("SET statement_timeout = 0");
         assert_nothing_stored(&mut session);

@@ -19,7 +19,11 @@ struct Trip {
 }
 
 fn row(trip: &Trip) -> Row {
-    let (hour, minute, second) = (trip.seconds / 3600, trip.seconds / 60 % 60, trip.seconds % 60);
+    let (hour, minute, second) = (
+        trip.seconds / 3600,
+        trip.seconds / 60 % 60,
+        trip.seconds % 60,
+    );
     Row {
         region: "Turin".to_owned(),
         origin: trip.origin,
@@ -33,7 +37,13 @@ fn row(trip: &Trip) -> Row {
 /// date line and close to the poles.
 fn trips(random: &mut ChaCha8Rng, count: usize) -> Vec<Trip> {
     const CENTRES: [(f64, f64); 7] = [
-        (7.6, 45.0), (7.61, 45.01), (0.0, 0.0), (-78.5, -0.2), (15.6, 78.2), (179.999, -17.0), (30.0, -89.99),
+        (7.6, 45.0),
+        (7.61, 45.01),
+        (0.0, 0.0),
+        (-78.5, -0.2),
+        (15.6, 78.2),
+        (179.999, -17.0),
+        (30.0, -89.99),
     ];
     let near = |random: &mut ChaCha8Rng| {
         let (lon, lat) = CENTRES[random.random_range(0..CENTRES.len())];
@@ -69,7 +79,12 @@ fn cell((lon, lat): (f64, f64), distance: f64) -> (i64, i64) {
 
 type Key = ((i64, i64), (i64, i64), u32);
 
-fn expected(trips: &[Trip], origin_distance: f64, destination_distance: f64, slot: u32) -> HashMap<Key, Vec<&Trip>> {
+fn expected(
+    trips: &[Trip],
+    origin_distance: f64,
+    destination_distance: f64,
+    slot: u32,
+) -> HashMap<Key, Vec<&Trip>> {
     let mut groups: HashMap<Key, Vec<&Trip>> = HashMap::new();
     for trip in trips {
         let key = (
@@ -102,7 +117,9 @@ fn groups(session: &mut Session, arguments: &str) -> Vec<Group> {
                 first_departure::text, last_departure::text
            FROM trips_groups({arguments})"
     );
-    let rows = session.query(&query, &[]).unwrap_or_else(|error| panic!("{query}: {error:?}"));
+    let rows = session
+        .query(&query, &[])
+        .unwrap_or_else(|error| panic!("{query}: {error:?}"));
     rows.iter()
         .map(|row| Group {
             id: row.get(0),
@@ -122,17 +139,25 @@ fn mean(values: impl Iterator<Item = f64> + Clone) -> f64 {
 
 #[track_caller]
 fn assert_same(found: &[Group], expected: &HashMap<Key, Vec<&Trip>>, min_trips: usize) {
-    let expected: Vec<&Vec<&Trip>> = expected.values().filter(|members| members.len() >= min_trips).collect();
+    let expected: Vec<&Vec<&Trip>> = expected
+        .values()
+        .filter(|members| members.len() >= min_trips)
+        .collect();
     assert_eq!(found.len(), expected.len());
     // A group is known by where its middle lies: no two of them have the same.
-    let key = |x: (f64, f64), y: (f64, f64), t: f64| [x.0, x.1, y.0, y.1, t].map(|v| (v * 1e5).round() as i64);
+    let key = |x: (f64, f64), y: (f64, f64), t: f64| {
+        [x.0, x.1, y.0, y.1, t].map(|v| (v * 1e5).round() as i64)
+    };
     let by_middle: HashMap<_, &Group> = found
         .iter()
         .map(|group| (key(group.origin, group.destination, group.time.0), group))
         .collect();
     for members in expected {
         let middle = |end: fn(&Trip) -> (f64, f64)| {
-            (mean(members.iter().map(|trip| end(trip).0)), mean(members.iter().map(|trip| end(trip).1)))
+            (
+                mean(members.iter().map(|trip| end(trip).0)),
+                mean(members.iter().map(|trip| end(trip).1)),
+            )
         };
         let (origin, destination) = (middle(|trip| trip.origin), middle(|trip| trip.destination));
         let seconds = members.iter().map(|trip| f64::from(trip.seconds));
@@ -141,10 +166,17 @@ fn assert_same(found: &[Group], expected: &HashMap<Key, Vec<&Trip>>, min_trips: 
             .unwrap_or_else(|| panic!("no group at {origin:?} {destination:?} {time}"));
         assert_eq!(group.trips, members.len() as i64, "{group:?}");
         let spread = mean(seconds.map(|second| (second - time).powi(2))).sqrt();
-        assert!((group.time.1 - spread).abs() < 1e-3, "{group:?}: spread {spread}");
-        let mut departures: Vec<String> = members.iter().map(|trip| row(trip).departed_at).collect();
+        assert!(
+            (group.time.1 - spread).abs() < 1e-3,
+            "{group:?}: spread {spread}"
+        );
+        let mut departures: Vec<String> =
+            members.iter().map(|trip| row(trip).departed_at).collect();
         departures.sort();
-        assert_eq!((&group.first, &group.last), (&departures[0], &departures[departures.len() - 1]));
+        assert_eq!(
+            (&group.first, &group.last),
+            (&departures[0], &departures[departures.len() - 1])
+        );
     }
 }
 
@@ -160,14 +192,18 @@ fn near<'a>(groups: &HashMap<[i64; 5], &'a Group>, middle: [i64; 5]) -> Option<&
 }
 
 fn scene(count: usize) -> (Database, Session, Vec<Trip>) {
-    let seed = std::env::var("TRIPS_TEST_SEED").ok().map(|seed| seed.parse().unwrap());
+    let seed = std::env::var("TRIPS_TEST_SEED")
+        .ok()
+        .map(|seed| seed.parse().unwrap());
     let seed: u64 = seed.unwrap_or_else(rand::random);
     println!("TRIPS_TEST_SEED={seed}");
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     let trips = trips(&mut random, count);
     let database = Database::new();
     let mut session = database.connect();
-    let path = database.files().write_rows("t.csv", trips.iter().map(|trip| row(trip).to_string()));
+    let path = database
+        .files()
+        .write_rows("t.csv", trips.iter().map(|trip| row(trip).to_string()));
     load(&mut session, &path);
     (database, session, trips)
 }
@@ -175,9 +211,13 @@ fn scene(count: usize) -> (Database, Session, Vec<Trip>) {
 #[test]
 fn groups_of_the_same_cells_are_those_worked_out_here() {
     let (_database, mut session, trips) = scene(4000);
-    for (origin, destination, minutes, min_trips) in
-        [(500.0, 500.0, 30, 2), (500.0, 500.0, 30, 1), (2000.0, 800.0, 60, 3), (250.0, 5000.0, 15, 2), (3e7, 3e7, 1440, 1)]
-    {
+    for (origin, destination, minutes, min_trips) in [
+        (500.0, 500.0, 30, 2),
+        (500.0, 500.0, 30, 1),
+        (2000.0, 800.0, 60, 3),
+        (250.0, 5000.0, 15, 2),
+        (3e7, 3e7, 1440, 1),
+    ] {
         let found = groups(
             &mut session,
             &format!("{origin}, {destination}, '{minutes} minutes', {min_trips}"),
@@ -199,12 +239,19 @@ fn the_defaults_are_500_metres_30_minutes_and_2_trips() {
 fn every_trip_is_in_one_group_and_small_groups_are_left_out() {
     let (_database, mut session, trips) = scene(3000);
     let sizes = |session: &mut Session, min_trips: usize| -> Vec<i64> {
-        groups(session, &format!("min_trips => {min_trips}")).iter().map(|group| group.trips).collect()
+        groups(session, &format!("min_trips => {min_trips}"))
+            .iter()
+            .map(|group| group.trips)
+            .collect()
     };
     let all = sizes(&mut session, 1);
     assert_eq!(all.iter().sum::<i64>(), trips.len() as i64);
     for min_trips in [2, 3, 5] {
-        let large: Vec<i64> = all.iter().copied().filter(|size| *size >= min_trips as i64).collect();
+        let large: Vec<i64> = all
+            .iter()
+            .copied()
+            .filter(|size| *size >= min_trips as i64)
+            .collect();
         assert_eq!(sizes(&mut session, min_trips), large);
     }
     assert_eq!(sizes(&mut session, 1_000_000), [0; 0]);
@@ -238,7 +285,10 @@ fn no_member_is_further_away_than_a_cell_is_wide_and_no_slot_is_longer_than_aske
                 )
                 .unwrap()
                 .get(0);
-            assert!(metres <= distance * 2_f64.sqrt(), "{metres} metres in {members:?}");
+            assert!(
+                metres <= distance * 2_f64.sqrt(),
+                "{metres} metres in {members:?}"
+            );
         }
     }
 }
@@ -259,7 +309,13 @@ fn flow_and_geohashes_belong_to_the_middles() {
 #[test]
 fn region_area_and_period_choose_the_trips() {
     let (database, mut session, trips) = scene(2000);
-    let oslo = trips[..200].iter().map(|trip| Row { region: "Oslo".to_owned(), ..row(trip) }.to_string());
+    let oslo = trips[..200].iter().map(|trip| {
+        Row {
+            region: "Oslo".to_owned(),
+            ..row(trip)
+        }
+        .to_string()
+    });
     load(&mut session, &database.files().write_rows("oslo.csv", oslo));
     let sum = |session: &mut Session, arguments: &str| -> i64 {
         let groups = groups(session, &format!("min_trips => 1, {arguments}"));
@@ -268,10 +324,20 @@ fn region_area_and_period_choose_the_trips() {
     assert_eq!(sum(&mut session, "region => 'Oslo'"), 200);
     assert_eq!(sum(&mut session, "region => 'Turin'"), 2000);
     let north = "area => st_makeenvelope(-180, 70, 180, 90, 4326)";
-    let in_north = |trips: &[Trip]| trips.iter().filter(|trip| trip.origin.1 >= 70.0).count() as i64;
-    assert_eq!(sum(&mut session, north), in_north(&trips) + in_north(&trips[..200]));
-    assert_eq!(sum(&mut session, &format!("{north}, region => 'Oslo'")), in_north(&trips[..200]));
-    let days = trips.iter().filter(|trip| (10..15).contains(&trip.day)).count() as i64;
+    let in_north =
+        |trips: &[Trip]| trips.iter().filter(|trip| trip.origin.1 >= 70.0).count() as i64;
+    assert_eq!(
+        sum(&mut session, north),
+        in_north(&trips) + in_north(&trips[..200])
+    );
+    assert_eq!(
+        sum(&mut session, &format!("{north}, region => 'Oslo'")),
+        in_north(&trips[..200])
+    );
+    let days = trips
+        .iter()
+        .filter(|trip| (10..15).contains(&trip.day))
+        .count() as i64;
     let period = "from_date => '2018-05-10', to_date => '2018-05-15', region => 'Turin'";
     assert_eq!(sum(&mut session, period), days);
 }
@@ -308,9 +374,15 @@ fn methods_and_arguments_that_are_not_there_are_refused() {
         ("region => 'Rome'", "22023"),
         ("area => st_point(7, 45, 4326)", "22023"),
         ("area => st_makeenvelope(7, 45, 8, 46, 3857)", "22023"),
-        ("from_date => '2018-05-10', to_date => '2018-05-10'", "22023"),
+        (
+            "from_date => '2018-05-10', to_date => '2018-05-10'",
+            "22023",
+        ),
     ] {
-        refused(session.query(&format!("SELECT * FROM trips_groups({arguments})"), &[]), sqlstate);
+        refused(
+            session.query(&format!("SELECT * FROM trips_groups({arguments})"), &[]),
+            sqlstate,
+        );
         states.insert(sqlstate);
     }
     assert_eq!(states.len(), 2);

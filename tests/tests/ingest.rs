@@ -69,7 +69,10 @@ mod what_a_file_says {
         let path = database.files().write_rows("t.csv", numbered_rows(0..1000));
         let bytes = std::fs::metadata(&path).unwrap().len() as i64;
         let summary = load(&mut session, &path);
-        assert_eq!((summary.file.as_str(), summary.bytes), (path.as_str(), bytes));
+        assert_eq!(
+            (summary.file.as_str(), summary.bytes),
+            (path.as_str(), bytes)
+        );
         assert_eq!(summary.counts(), (1000, 1000, 0));
         assert!(summary.elapsed > 0.0 && summary.rows_per_second > Some(0));
         let ledger = session
@@ -80,7 +83,10 @@ mod what_a_file_says {
                 &[&summary.id()],
             )
             .unwrap();
-        assert_eq!((ledger.get::<_, String>(0), ledger.get::<_, i64>(1)), (path, bytes));
+        assert_eq!(
+            (ledger.get::<_, String>(0), ledger.get::<_, i64>(1)),
+            (path, bytes)
+        );
         assert_eq!([2, 3, 4].map(|c| ledger.get::<_, i64>(c)), [1000, 1000, 0]);
         assert!(ledger.get::<_, bool>(5) && ledger.get::<_, bool>(7));
         assert_eq!(ledger.get::<_, i32>(6), 32);
@@ -124,7 +130,10 @@ mod what_a_file_says {
             ("cr", lines_with("\r") + "\r"),
             ("cr, none at the end", lines_with("\r")),
             ("mark", format!("\u{feff}{plain}\n")),
-            ("mark and crlf", format!("\u{feff}{}\r\n", lines_with("\r\n"))),
+            (
+                "mark and crlf",
+                format!("\u{feff}{}\r\n", lines_with("\r\n")),
+            ),
             ("lf, then crlf", plain.replacen(",a\n", ",a\r\n", 1)),
         ];
         let mut expected = None;
@@ -150,7 +159,10 @@ mod what_a_file_says {
         let content = format!("{HEADER}\n{}\n\n\n{}\n\n", numbered(1), numbered(2));
         let path = database.files().write("t.csv", content);
         assert_eq!(load(&mut session, &path).counts(), (2, 2, 0));
-        let lines: Vec<i64> = exact(&mut session).into_iter().map(|(line, _)| line).collect();
+        let lines: Vec<i64> = exact(&mut session)
+            .into_iter()
+            .map(|(line, _)| line)
+            .collect();
         assert_eq!(lines, [3, 6]);
     }
 
@@ -159,7 +171,9 @@ mod what_a_file_says {
         let database = Database::new();
         let mut session = database.connect();
         let expected = {
-            let path = database.files().write_rows("plain.csv", [numbered(1).to_string()]);
+            let path = database
+                .files()
+                .write_rows("plain.csv", [numbered(1).to_string()]);
             let summary = load(&mut session, &path);
             let stored = exact(&mut session);
             forget(&mut session, summary.id()).unwrap();
@@ -176,9 +190,21 @@ mod what_a_file_says {
                 .replace("<s>", &row.datasource)
         };
         let files = [
-            ("DateTime,DATASOURCE,Region,Destination_Coord,ORIGIN_coord", "<t>,<s>,<r>,<d>,<o>", 0),
-            ("\"region\",\"origin_coord\",\"destination_coord\",\"datetime\",\"datasource\"", "<r>,<o>,<d>,<t>,<s>", 0),
-            ("fare,region,origin_coord,note,destination_coord,datetime,datasource,x", "1,<r>,<o>,\"a,b\",<d>,<t>,<s>,", 1),
+            (
+                "DateTime,DATASOURCE,Region,Destination_Coord,ORIGIN_coord",
+                "<t>,<s>,<r>,<d>,<o>",
+                0,
+            ),
+            (
+                "\"region\",\"origin_coord\",\"destination_coord\",\"datetime\",\"datasource\"",
+                "<r>,<o>,<d>,<t>,<s>",
+                0,
+            ),
+            (
+                "fare,region,origin_coord,note,destination_coord,datetime,datasource,x",
+                "1,<r>,<o>,\"a,b\",<d>,<t>,<s>,",
+                1,
+            ),
         ];
         for (number, (header, order, notices)) in files.into_iter().enumerate() {
             let content = format!("{header}\n{}\n", values(order));
@@ -186,7 +212,9 @@ mod what_a_file_says {
             session.notices();
             let summary = load(&mut session, &path);
             let about_columns = session.notices();
-            let about_columns = about_columns.iter().filter(|n| n.message().contains("fare"));
+            let about_columns = about_columns
+                .iter()
+                .filter(|n| n.message().contains("fare"));
             assert_eq!(about_columns.count(), notices, "{header}");
             assert_eq!(exact(&mut session), expected, "{header}");
             forget(&mut session, summary.id()).unwrap();
@@ -197,9 +225,8 @@ mod what_a_file_says {
     fn names_are_trimmed_and_composed_so_that_one_name_is_one_row() {
         let database = Database::new();
         let mut session = database.connect();
-        let rows = ["Köln", "Ko\u{308}ln", "  Köln ", "\"Köln\"", "köln"].map(|region| {
-            numbered(1).to_string().replacen("Turin", region, 1)
-        });
+        let rows = ["Köln", "Ko\u{308}ln", "  Köln ", "\"Köln\"", "köln"]
+            .map(|region| numbered(1).to_string().replacen("Turin", region, 1));
         let path = database.files().write_rows("t.csv", rows);
         load(&mut session, &path);
         let names = "SELECT string_agg(name, '|' ORDER BY name COLLATE \"C\") FROM trips.region";
@@ -212,13 +239,25 @@ mod what_a_file_says {
     fn a_name_of_256_bytes_and_any_letters_is_kept_as_it_is() {
         let database = Database::new();
         let mut session = database.connect();
-        let names = ["é".repeat(128), "\"a \"\"b\"\", c\"".to_owned(), "東京 \u{1f697}".to_owned()];
-        let rows = names.iter().map(|name| numbered(1).to_string().replacen("Turin", name, 1));
+        let names = [
+            "é".repeat(128),
+            "\"a \"\"b\"\", c\"".to_owned(),
+            "東京 \u{1f697}".to_owned(),
+        ];
+        let rows = names
+            .iter()
+            .map(|name| numbered(1).to_string().replacen("Turin", name, 1));
         let path = database.files().write_rows("t.csv", rows);
         load(&mut session, &path);
         let stored = exact(&mut session);
-        let stored: Vec<&str> = stored.iter().map(|(_, values)| values[0].as_str()).collect();
-        assert_eq!(stored, ["é".repeat(128).as_str(), "a \"b\", c", "東京 \u{1f697}"]);
+        let stored: Vec<&str> = stored
+            .iter()
+            .map(|(_, values)| values[0].as_str())
+            .collect();
+        assert_eq!(
+            stored,
+            ["é".repeat(128).as_str(), "a \"b\", c", "東京 \u{1f697}"]
+        );
     }
 }
 
@@ -260,7 +299,9 @@ mod values_are_what_postgis_and_postgres_read {
 
     #[test]
     fn all_of_a_real_file_is_loaded_bit_for_bit() {
-        let Some(packed) = shared("real_trips.csv.gz") else { return };
+        let Some(packed) = shared("real_trips.csv.gz") else {
+            return;
+        };
         let mut content = Vec::new();
         flate2::read::GzDecoder::new(File::open(packed).unwrap())
             .read_to_end(&mut content)
@@ -275,7 +316,9 @@ mod values_are_what_postgis_and_postgres_read {
 
     #[test]
     fn all_of_the_sample_is_loaded_bit_for_bit() {
-        let Some(sample) = shared("trips.csv") else { return };
+        let Some(sample) = shared("trips.csv") else {
+            return;
+        };
         let content = std::fs::read(sample).unwrap();
         let database = Database::new();
         let mut session = database.connect();
@@ -300,7 +343,11 @@ mod values_are_what_postgis_and_postgres_read {
                 // Halfway between two doubles, and a last digit that decides.
                 let next = value.next_up();
                 let tie = format!("{:.70}", value) + ["0", "1", "9"][random.random_range(0..3)];
-                if next.abs() > limit { format!("{value}") } else { tie }
+                if next.abs() > limit {
+                    format!("{value}")
+                } else {
+                    tie
+                }
             }
         }
     }
@@ -329,7 +376,8 @@ mod values_are_what_postgis_and_postgres_read {
             random.random_range(0..60),
             random.random_range(0..60),
         );
-        let date = format!("{year:04}-{month:02}-{day:02}{separator}{hour:02}:{minute:02}:{second:02}");
+        let date =
+            format!("{year:04}-{month:02}-{day:02}{separator}{hour:02}:{minute:02}:{second:02}");
         match random.random_range(0..5) {
             0 => format!("{year:04}-{month:02}-{day:02} 24:00:00"),
             2 => format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:60"),
@@ -363,24 +411,48 @@ mod values_are_what_postgis_and_postgres_read {
     #[test]
     fn odd_but_valid_values_are_what_the_server_makes_of_them() {
         let points = [
-            "POINT(-180 -90)", "POINT(180 90)", "POINT(0 0)", "POINT(-0 -0.0)", "POINT(1. .5)",
-            "POINT(1e-400 4.9e-324)", "POINT(2.2250738585072011e-308 0)", "POINT(179.99999999999999999 1)",
-            "POINT(1E1 +1e0)", "POINT(7.1e+0 4.51E1)", "POINT(007.5 045.0)", "pOiNt (7 45)",
-            "SRID=4326;POINT(7 45)", "POINT\t(7 45)",
+            "POINT(-180 -90)",
+            "POINT(180 90)",
+            "POINT(0 0)",
+            "POINT(-0 -0.0)",
+            "POINT(1. .5)",
+            "POINT(1e-400 4.9e-324)",
+            "POINT(2.2250738585072011e-308 0)",
+            "POINT(179.99999999999999999 1)",
+            "POINT(1E1 +1e0)",
+            "POINT(7.1e+0 4.51E1)",
+            "POINT(007.5 045.0)",
+            "pOiNt (7 45)",
+            "SRID=4326;POINT(7 45)",
+            "POINT\t(7 45)",
         ];
         let times = [
-            "2018-05-28 24:00:00", "2018-12-31 24:00:00", "2018-05-28 09:03:60", "2018-12-31 23:59:60",
-            "2018-05-28T09:03:40", "2018-05-28 09:03:40.1234567", "2018-05-28 09:03:40.9999995",
-            "2018-05-28 23:59:59.9999999", "2020-02-29 00:00:00", "2000-02-29 12:00:00",
-            "0001-01-01 00:00:00", "9999-12-31 23:59:59", "1969-12-31 23:59:59.999999",
+            "2018-05-28 24:00:00",
+            "2018-12-31 24:00:00",
+            "2018-05-28 09:03:60",
+            "2018-12-31 23:59:60",
+            "2018-05-28T09:03:40",
+            "2018-05-28 09:03:40.1234567",
+            "2018-05-28 09:03:40.9999995",
+            "2018-05-28 23:59:59.9999999",
+            "2020-02-29 00:00:00",
+            "2000-02-29 12:00:00",
+            "0001-01-01 00:00:00",
+            "9999-12-31 23:59:59",
+            "1969-12-31 23:59:59.999999",
         ];
         let database = Database::new();
         let mut session = database.connect();
         let mut rows = Vec::new();
         for point in points {
             // What PostGIS does not read is none of a valid file's business.
-            if session.query_one("SELECT st_geomfromtext($1::text, 4326)::text", &[&point]).is_ok() {
-                rows.push(format!("Turin,{point},POINT (7 45),2018-05-28 09:03:40,car"));
+            if session
+                .query_one("SELECT st_geomfromtext($1::text, 4326)::text", &[&point])
+                .is_ok()
+            {
+                rows.push(format!(
+                    "Turin,{point},POINT (7 45),2018-05-28 09:03:40,car"
+                ));
             }
         }
         assert!(rows.len() >= 12, "{rows:?}");
@@ -399,14 +471,18 @@ mod the_sample {
         let sample = shared("trips.csv")?;
         let database = Database::new();
         let mut session = database.connect();
-        let path = database.files().write("trips.csv", std::fs::read(sample).unwrap());
+        let path = database
+            .files()
+            .write("trips.csv", std::fs::read(sample).unwrap());
         load(&mut session, &path);
         Some((database, session))
     }
 
     #[test]
     fn the_regions_of_the_sample_have_their_weekly_averages() {
-        let Some((_database, mut session)) = sample() else { return };
+        let Some((_database, mut session)) = sample() else {
+            return;
+        };
         for (region, average) in [("Turin", "7.6"), ("Prague", "6.8"), ("Hamburg", "5.6")] {
             let query = format!("SELECT trips_weekly_average('{region}') = {average}");
             assert!(session.value::<bool>(&query), "{region}");
@@ -415,7 +491,9 @@ mod the_sample {
 
     #[test]
     fn the_seeds_report_is_reproduced() {
-        let Some((_database, mut session)) = sample() else { return };
+        let Some((_database, mut session)) = sample() else {
+            return;
+        };
         // The seed's "13 to 23 May" is the half-open period: with the 23rd inside, the last week counts 5.
         let rows = session
             .query(
@@ -425,15 +503,26 @@ mod the_sample {
                 &[],
             )
             .unwrap();
-        let rows: Vec<(String, i64, i32)> =
-            rows.iter().map(|row| (row.get(0), row.get(1), row.get(2))).collect();
-        let expected = [("2018-05-07", 3, 1), ("2018-05-14", 6, 7), ("2018-05-21", 3, 2)];
-        assert_eq!(rows, expected.map(|(week, trips, days)| (week.to_owned(), trips, days)));
+        let rows: Vec<(String, i64, i32)> = rows
+            .iter()
+            .map(|row| (row.get(0), row.get(1), row.get(2)))
+            .collect();
+        let expected = [
+            ("2018-05-07", 3, 1),
+            ("2018-05-14", 6, 7),
+            ("2018-05-21", 3, 2),
+        ];
+        assert_eq!(
+            rows,
+            expected.map(|(week, trips, days)| (week.to_owned(), trips, days))
+        );
     }
 
     #[test]
     fn the_challenges_two_questions_are_queries_over_the_view() {
-        let Some((_database, mut session)) = sample() else { return };
+        let Some((_database, mut session)) = sample() else {
+            return;
+        };
         let latest = "WITH common AS (
                 SELECT region FROM trips.trips GROUP BY region ORDER BY count(*) DESC LIMIT 2)
             SELECT datasource FROM trips.trips JOIN common USING (region)
@@ -457,9 +546,17 @@ mod the_same_file_again {
         let before = snapshot(&mut session);
         session.notices();
         let second = Ingest::of(&path).run(&mut session);
-        assert_eq!((second.status.as_str(), second.ingest), ("skipped", first.ingest));
+        assert_eq!(
+            (second.status.as_str(), second.ingest),
+            ("skipped", first.ingest)
+        );
         assert_eq!(second.counts(), (0, 0, 0));
-        assert!(session.notices().iter().any(|notice| notice.severity() == "NOTICE"));
+        assert!(
+            session
+                .notices()
+                .iter()
+                .any(|notice| notice.severity() == "NOTICE")
+        );
         assert_eq!(snapshot(&mut session), before);
     }
 
@@ -471,7 +568,10 @@ mod the_same_file_again {
         let first = load(&mut session, &database.files().write_rows("a.csv", &rows));
         let copy = database.files().write_rows("b.csv", &rows);
         let again = Ingest::of(&copy).run(&mut session);
-        assert_eq!((again.status.as_str(), again.ingest), ("skipped", first.ingest));
+        assert_eq!(
+            (again.status.as_str(), again.ingest),
+            ("skipped", first.ingest)
+        );
         // Of the same size, with the same first 64 KiB, and another last row.
         let mut changed = rows.clone();
         changed.swap(4998, 4999);
@@ -487,10 +587,19 @@ mod the_same_file_again {
         let path = database.files().write_rows("t.csv", numbered_rows(0..10));
         load(&mut session, &path);
         let before = snapshot(&mut session);
-        refused(Ingest::of(&path).if_loaded("error").call(&mut session), "42710");
+        refused(
+            Ingest::of(&path).if_loaded("error").call(&mut session),
+            "42710",
+        );
         assert_eq!(snapshot(&mut session), before);
         let other = database.files().write_rows("u.csv", numbered_rows(1..10));
-        assert_eq!(Ingest::of(&other).if_loaded("error").run(&mut session).status, "loaded");
+        assert_eq!(
+            Ingest::of(&other)
+                .if_loaded("error")
+                .run(&mut session)
+                .status,
+            "loaded"
+        );
     }
 
     #[test]
@@ -520,7 +629,10 @@ mod the_same_file_again {
                 [load(), other.join().unwrap()]
             });
             outcomes.sort_by(|a, b| a.status.cmp(&b.status));
-            assert_eq!(outcomes.each_ref().map(|o| o.status.as_str()), ["loaded", "skipped"]);
+            assert_eq!(
+                outcomes.each_ref().map(|o| o.status.as_str()),
+                ["loaded", "skipped"]
+            );
             assert_eq!(outcomes[0].ingest, outcomes[1].ingest);
             assert_eq!(outcomes[0].loaded, 2000 + round as i64);
         }
@@ -567,7 +679,10 @@ mod the_same_file_again {
         session.run("BEGIN");
         let first = load(&mut session, &path);
         let second = Ingest::of(&path).run(&mut session);
-        assert_eq!((second.status.as_str(), second.ingest), ("skipped", first.ingest));
+        assert_eq!(
+            (second.status.as_str(), second.ingest),
+            ("skipped", first.ingest)
+        );
         session.run("COMMIT");
         assert_eq!(session.count("trips.trip"), 100);
     }
@@ -578,7 +693,8 @@ mod two_loads_at_once {
 
     fn rows_of(regions: &[&str], sources: &[&str]) -> Vec<String> {
         let names = regions.iter().zip(sources).cycle().take(500);
-        (0..).zip(names)
+        (0..)
+            .zip(names)
             .map(|(number, (region, source))| {
                 let mut row = numbered(number);
                 (row.region, row.datasource) = ((*region).to_owned(), (*source).to_owned());
@@ -653,7 +769,11 @@ mod two_loads_at_once {
         let files = database.files();
         let (mut loading, mut forgetting) = (database.connect(), database.connect());
         let mut observer = database.connect();
-        let first = load(&mut loading, &files.write_rows("1.csv", rows_of(&["x"], &["y"]))).id();
+        let first = load(
+            &mut loading,
+            &files.write_rows("1.csv", rows_of(&["x"], &["y"])),
+        )
+        .id();
         let second_path = files.write_rows("2.csv", rows_of(&["x", "z"], &["y", "y"]));
         loading.run("BEGIN");
         load(&mut loading, &second_path);
@@ -665,7 +785,11 @@ mod two_loads_at_once {
             waiting.join().unwrap()
         });
         assert_eq!((removed, observer.count("trips.trip")), (500, 500));
-        assert_eq!(observer.count("trips.region"), 2, "x is still used by the second file");
+        assert_eq!(
+            observer.count("trips.region"),
+            2,
+            "x is still used by the second file"
+        );
         assert_books_balance(&mut observer);
     }
 
@@ -675,7 +799,11 @@ mod two_loads_at_once {
         let files = database.files();
         let (mut forgetting, mut loading) = (database.connect(), database.connect());
         let mut observer = database.connect();
-        let first = load(&mut loading, &files.write_rows("1.csv", rows_of(&["x"], &["y"]))).id();
+        let first = load(
+            &mut loading,
+            &files.write_rows("1.csv", rows_of(&["x"], &["y"])),
+        )
+        .id();
         let second_path = files.write_rows("2.csv", &rows_of(&["x"], &["y"])[1..]);
         forgetting.run("BEGIN");
         forget(&mut forgetting, first).unwrap();
@@ -705,7 +833,10 @@ mod forgetting {
         let files = database.files();
         let mut session = database.connect();
         session.run("INSERT INTO trips.region (id, name) VALUES (7, 'by hand')");
-        load(&mut session, &files.write_rows("1.csv", numbered_rows(0..100)));
+        load(
+            &mut session,
+            &files.write_rows("1.csv", numbered_rows(0..100)),
+        );
         let before = snapshot(&mut session);
         // A region and a source that are shared, others that are new, one that is known by hand, a rejected row.
         let rows = (0..300).map(|number| {
@@ -738,8 +869,16 @@ mod forgetting {
         let database = Database::new();
         let files = database.files();
         let mut session = database.connect();
-        let first = load(&mut session, &files.write_rows("1.csv", numbered_rows(0..10))).id();
-        let second = load(&mut session, &files.write_rows("2.csv", numbered_rows(10..20))).id();
+        let first = load(
+            &mut session,
+            &files.write_rows("1.csv", numbered_rows(0..10)),
+        )
+        .id();
+        let second = load(
+            &mut session,
+            &files.write_rows("2.csv", numbered_rows(10..20)),
+        )
+        .id();
         forget(&mut session, first).unwrap();
         assert_eq!(session.count("trips.region WHERE name = 'Turin'"), 1);
         assert_eq!(session.count("trips.trips WHERE region = 'Turin'"), 10);
@@ -792,7 +931,10 @@ mod dry_runs {
         let mut session = database.connect();
         let rows = numbered_rows(0..99).chain(["bad row".to_owned()]);
         let path = database.files().write_rows("t.csv", rows);
-        let checked = Ingest::of(&path).on_error("ignore").dry_run().run(&mut session);
+        let checked = Ingest::of(&path)
+            .on_error("ignore")
+            .dry_run()
+            .run(&mut session);
         assert_eq!((checked.status.as_str(), checked.ingest), ("checked", None));
         assert_eq!(checked.counts(), (100, 99, 1));
         assert_nothing_stored(&mut session);
@@ -804,7 +946,8 @@ mod dry_runs {
     fn a_dry_run_stops_where_a_load_would() {
         let database = Database::new();
         let mut session = database.connect();
-        let rows = numbered_rows(0..3).chain(["Turin,POINT (x 1),POINT (1 1),2018-05-01 00:00:00,a".to_owned()]);
+        let rows = numbered_rows(0..3)
+            .chain(["Turin,POINT (x 1),POINT (1 1),2018-05-01 00:00:00,a".to_owned()]);
         let path = database.files().write_rows("t.csv", rows);
         let dry = refused(Ingest::of(&path).dry_run().call(&mut session), "22P02");
         let wet = refused(Ingest::of(&path).call(&mut session), "22P02");
@@ -819,7 +962,10 @@ mod dry_runs {
         let path = database.files().write_rows("t.csv", numbered_rows(0..10));
         let loaded = load(&mut session, &path);
         let dry = Ingest::of(&path).dry_run().run(&mut session);
-        assert_eq!((dry.status.as_str(), dry.ingest), ("skipped", loaded.ingest));
+        assert_eq!(
+            (dry.status.as_str(), dry.ingest),
+            ("skipped", loaded.ingest)
+        );
     }
 }
 
@@ -833,7 +979,11 @@ mod transactions {
         let path = database.files().write_rows("t.csv", numbered_rows(0..100));
         session.run("BEGIN");
         load(&mut session, &path);
-        assert_eq!(session.count("trips.trips"), 100, "its own transaction sees it");
+        assert_eq!(
+            session.count("trips.trips"),
+            100,
+            "its own transaction sees it"
+        );
         session.run("ROLLBACK");
         assert_nothing_stored(&mut session);
         load(&mut session, &path);
@@ -889,7 +1039,10 @@ mod transactions {
                  PERFORM trips_ingest('{good}');
              END $$"
         ));
-        assert_eq!(session.count("seen WHERE sqlstate = '22P04' AND detail LIKE '%line 2%'"), 3);
+        assert_eq!(
+            session.count("seen WHERE sqlstate = '22P04' AND detail LIKE '%line 2%'"),
+            3
+        );
         assert_eq!(session.count("trips.trip"), 10);
         assert!(session.is_single_threaded());
         assert_books_balance(&mut session);
@@ -899,7 +1052,9 @@ mod transactions {
     fn an_exception_after_a_load_takes_the_load_back() {
         let database = Database::new();
         let mut session = database.connect();
-        let path = database.files().write_rows("good.csv", numbered_rows(0..10));
+        let path = database
+            .files()
+            .write_rows("good.csv", numbered_rows(0..10));
         session.run(&format!(
             "DO $$ BEGIN
                  PERFORM trips_ingest('{path}');
@@ -931,7 +1086,9 @@ mod transactions {
         let database = Database::new();
         let mut session = database.connect();
         let path = database.files().write_rows("t.csv", numbered_rows(0..5000));
-        session.run(&format!("SELECT ingest FROM trips_ingest('{path}') LIMIT 1"));
+        session.run(&format!(
+            "SELECT ingest FROM trips_ingest('{path}') LIMIT 1"
+        ));
         assert_eq!(session.count("trips.trip"), 5000);
         assert_books_balance(&mut session);
     }
@@ -942,7 +1099,9 @@ mod transactions {
         let mut session = database.connect();
         let path = database.files().write_rows("t.csv", numbered_rows(0..100));
         load(&mut session, &path);
-        session.run("TRUNCATE trips.trip, trips.rejected_row, trips.ingest, trips.region, trips.datasource");
+        session.run(
+            "TRUNCATE trips.trip, trips.rejected_row, trips.ingest, trips.region, trips.datasource",
+        );
         assert_eq!(load(&mut session, &path).loaded, 100);
         assert_books_balance(&mut session);
     }
@@ -955,7 +1114,9 @@ mod sizes {
     fn more_rows_than_any_batch_or_block_holds_keep_their_lines_and_order() {
         let database = Database::new();
         let mut session = database.connect();
-        let path = database.files().write_rows("t.csv", numbered_rows(0..60_000));
+        let path = database
+            .files()
+            .write_rows("t.csv", numbered_rows(0..60_000));
         for threads in [0, 1, 3] {
             for memory in ["1MB", "64MB"] {
                 session.run(&format!(
@@ -967,7 +1128,11 @@ mod sizes {
                         FROM trips.trips JOIN (SELECT id, ctid FROM trips.trip) c ON c.id = trip_id) q
                       WHERE line <> n + 1 OR departed_at <> timestamp '2018-05-01' + (n - 1) * interval '1 second'",
                 );
-                assert_eq!((session.count("trips.trip"), wrong), (60_000, 0), "{threads} threads, {memory}");
+                assert_eq!(
+                    (session.count("trips.trip"), wrong),
+                    (60_000, 0),
+                    "{threads} threads, {memory}"
+                );
                 forget(&mut session, ingest).unwrap();
             }
         }
@@ -988,6 +1153,32 @@ mod sizes {
     }
 
     #[test]
+    fn memory_is_bounded_by_settings_and_not_by_the_rows_of_a_file() {
+        const LIMIT: u64 = 96 << 20;
+        let database = Database::new();
+        let files = database.files();
+        let wide = format!("{},{}", numbered(1), "y".repeat(60_000));
+        let contents = [
+            (
+                "good rows",
+                numbered_rows(0..500_000).collect::<Vec<String>>(),
+            ),
+            ("bad rows", vec!["x".to_owned(); 500_000]),
+            ("wide bad rows", vec![wide; 1000]),
+        ];
+        for (what, rows) in contents {
+            let path = files.write_rows("t.csv", &rows);
+            let mut session = database.connect();
+            session.run("LOAD 'trips_ext'");
+            let (memory, summary) =
+                session.memory_of(|session| Ingest::of(&path).on_error("ignore").run(session));
+            assert_eq!(summary.read, rows.len() as i64);
+            println!("{what}: {} KiB", memory >> 10);
+            assert!(memory < LIMIT, "{what}: {} MiB", memory >> 20);
+        }
+    }
+
+    #[test]
     fn what_is_loaded_is_sound_on_the_page() {
         let database = Database::new();
         let mut session = database.connect();
@@ -995,11 +1186,17 @@ mod sizes {
             eprintln!("SKIPPED: amcheck is not installed");
             return;
         }
-        let path = database.files().write_rows("t.csv", numbered_rows(0..20_000));
+        let path = database
+            .files()
+            .write_rows("t.csv", numbered_rows(0..20_000));
         load(&mut session, &path);
         session.run("CREATE EXTENSION amcheck");
         assert_eq!(session.count("verify_heapam('trips.trip')"), 0);
-        for statement in ["VACUUM (FREEZE) trips.trip", "VACUUM FULL trips.trip", "REINDEX TABLE trips.trip"] {
+        for statement in [
+            "VACUUM (FREEZE) trips.trip",
+            "VACUUM FULL trips.trip",
+            "REINDEX TABLE trips.trip",
+        ] {
             session.run(statement);
         }
         assert_eq!(session.count("verify_heapam('trips.trip')"), 0);
@@ -1027,7 +1224,9 @@ mod what_the_user_added {
         assert_eq!(error.constraint(), Some("early"));
         assert!(session.is_single_threaded());
         assert_nothing_stored(&mut session);
-        session.run("ALTER TABLE trips.trip DROP CONSTRAINT early, ADD CHECK (departed_at < '2019-01-01')");
+        session.run(
+            "ALTER TABLE trips.trip DROP CONSTRAINT early, ADD CHECK (departed_at < '2019-01-01')",
+        );
         assert_eq!(load(&mut session, &path).loaded, 3000);
     }
 
@@ -1036,7 +1235,9 @@ mod what_the_user_added {
         let (database, mut session, path) =
             database_with("CREATE UNIQUE INDEX one_at_a_time ON trips.trip (departed_at)");
         assert_eq!(load(&mut session, &path).loaded, 3000);
-        let other = database.files().write_rows("u.csv", numbered_rows(2999..4000));
+        let other = database
+            .files()
+            .write_rows("u.csv", numbered_rows(2999..4000));
         let error = refused(Ingest::of(&other).call(&mut session), "23505");
         assert_eq!(error.constraint(), Some("one_at_a_time"));
         assert_eq!(session.count("trips.trip"), 3000);
@@ -1071,23 +1272,49 @@ mod what_the_user_added {
              CREATE INDEX by_place ON trips.trip USING gist (origin)",
         );
         load(&mut session, &path);
-        load(&mut session, &database.files().write_rows("u.csv", numbered_rows(500..6000)));
+        load(
+            &mut session,
+            &database
+                .files()
+                .write_rows("u.csv", numbered_rows(500..6000)),
+        );
         let window = "departed_at >= '2018-05-01 00:10' AND departed_at < '2018-05-01 00:20'";
         assert_index_finds(&mut session, "by_time", window);
-        assert_index_finds(&mut session, "by_hour", "date_trunc('hour', departed_at) = '2018-05-01 01:00'");
-        assert_index_finds(&mut session, "late", "region_id > 0 AND departed_at >= '2018-05-01 00:30'");
-        assert_index_finds(&mut session, "by_place", "origin && st_makeenvelope(7.5, 45, 7.55, 45.03, 4326)");
+        assert_index_finds(
+            &mut session,
+            "by_hour",
+            "date_trunc('hour', departed_at) = '2018-05-01 01:00'",
+        );
+        assert_index_finds(
+            &mut session,
+            "late",
+            "region_id > 0 AND departed_at >= '2018-05-01 00:30'",
+        );
+        assert_index_finds(
+            &mut session,
+            "by_place",
+            "origin && st_makeenvelope(7.5, 45, 7.55, 45.03, 4326)",
+        );
     }
 
     #[test]
     fn the_tables_own_brin_indexes_find_every_trip() {
         let (database, mut session, path) = database_with("");
         let first = load(&mut session, &path).id();
-        load(&mut session, &database.files().write_rows("u.csv", numbered_rows(500..60_000)));
+        load(
+            &mut session,
+            &database
+                .files()
+                .write_rows("u.csv", numbered_rows(500..60_000)),
+        );
         let window = "departed_at >= '2018-05-01 00:10' AND departed_at < '2018-05-01 00:20'";
         assert_index_finds(&mut session, "trip_departed_at_idx", window);
         let id = first << 32;
-        assert_index_finds(&mut session, "trip_id_idx", &format!("id BETWEEN {id} AND {id} + 5000"));
+        assert_index_finds(
+            &mut session,
+            "trip_id_idx",
+            &format!("id BETWEEN {id} AND {id} + 5000"),
+        );
         session.run("VACUUM ANALYZE trips.trip");
         assert_index_finds(&mut session, "trip_departed_at_idx", window);
     }
@@ -1122,14 +1349,22 @@ mod what_the_user_added {
 
     #[test]
     fn a_column_that_the_user_added_gets_its_default_or_the_load_is_refused() {
-        for column in ["note text", "note text DEFAULT 'car'", "note float8 DEFAULT random()"] {
+        for column in [
+            "note text",
+            "note text DEFAULT 'car'",
+            "note float8 DEFAULT random()",
+        ] {
             let (_database, mut session, path) =
                 database_with(&format!("ALTER TABLE trips.trip ADD COLUMN {column}"));
             match Ingest::of(&path).call(&mut session) {
                 Ok(summary) => {
                     assert_eq!(summary.loaded, 3000);
                     let filled = session.count("trips.trip WHERE note IS NOT NULL");
-                    assert_eq!(filled, if column.contains("DEFAULT") { 3000 } else { 0 }, "{column}");
+                    assert_eq!(
+                        filled,
+                        if column.contains("DEFAULT") { 3000 } else { 0 },
+                        "{column}"
+                    );
                 }
                 Err(error) => {
                     refused::<()>(Err(error), "0A000");
@@ -1145,7 +1380,10 @@ mod what_the_user_added {
             database_with("ALTER TABLE trips.trip ADD COLUMN note text NOT NULL");
         let error = Ingest::of(&path).call(&mut session).unwrap_err();
         let code = error.code().map(|code| code.code().to_owned());
-        assert!(matches!(code.as_deref(), Some("23502" | "0A000")), "{error:?}");
+        assert!(
+            matches!(code.as_deref(), Some("23502" | "0A000")),
+            "{error:?}"
+        );
         assert_nothing_stored(&mut session);
     }
 }
@@ -1163,18 +1401,33 @@ mod dump_and_restore {
         let rows = numbered_rows(0..500).chain(["bad row".to_owned()]);
         let path = files.write_rows("1.csv", rows);
         Ingest::of(&path).on_error("ignore").run(&mut session);
-        let last = load(&mut session, &files.write_rows("2.csv", numbered_rows(500..900))).id();
+        let last = load(
+            &mut session,
+            &files.write_rows("2.csv", numbered_rows(500..900)),
+        )
+        .id();
 
         let dump = tempfile::tempdir().unwrap();
         let dump = dump.path().join("trips.dump");
-        run(program("pg_dump").args(["-Fc", "-f"]).arg(&dump).arg("-d").arg(database.conninfo()));
+        run(program("pg_dump")
+            .args(["-Fc", "-f"])
+            .arg(&dump)
+            .arg("-d")
+            .arg(database.conninfo()));
         let restored = Database::empty();
-        run(program("pg_restore").args(["--exit-on-error", "-d"]).arg(restored.conninfo()).arg(&dump));
+        run(program("pg_restore")
+            .args(["--exit-on-error", "-d"])
+            .arg(restored.conninfo())
+            .arg(&dump));
 
         let mut copy = restored.connect();
         assert_eq!(snapshot(&mut copy), snapshot(&mut session));
         assert_eq!(Ingest::of(&path).run(&mut copy).status, "skipped");
-        let next = load(&mut copy, &files.write_rows("3.csv", numbered_rows(900..950))).id();
+        let next = load(
+            &mut copy,
+            &files.write_rows("3.csv", numbered_rows(900..950)),
+        )
+        .id();
         assert!(next > last, "{next} after {last}");
         assert_books_balance(&mut copy);
     }
@@ -1183,9 +1436,162 @@ mod dump_and_restore {
     fn dropping_the_extension_without_cascade_does_not_take_trips_with_it() {
         let database = Database::new();
         let mut session = database.connect();
-        load(&mut session, &database.files().write_rows("1.csv", numbered_rows(0..5)));
-        if session.batch_execute("DROP EXTENSION trips_ext").is_ok() {
-            assert_eq!(session.count("trips.trip"), 5);
+        load(
+            &mut session,
+            &database.files().write_rows("1.csv", numbered_rows(0..5)),
+        );
+        refused(session.batch_execute("DROP EXTENSION trips_ext"), "2BP01");
+        assert_eq!(session.count("trips.trip"), 5);
+        session.run("DROP EXTENSION trips_ext CASCADE; CREATE EXTENSION trips_ext");
+        load(&mut session, &database.files().path("1.csv"));
+    }
+
+    #[test]
+    fn an_extension_without_trips_can_be_dropped() {
+        let database = Database::new();
+        database
+            .connect()
+            .run("DROP EXTENSION trips_ext; CREATE EXTENSION trips_ext");
+    }
+}
+
+mod other_schemas {
+    use super::*;
+
+    #[test]
+    fn the_extension_works_wherever_it_and_postgis_are_and_with_no_search_path() {
+        let database = Database::empty();
+        let mut session = database.connect();
+        session.run(
+            "CREATE SCHEMA \"Maps and GIS\"; CREATE EXTENSION postgis SCHEMA \"Maps and GIS\";
+             CREATE SCHEMA app; CREATE EXTENSION trips_ext SCHEMA app",
+        );
+        let path = database.files().write_rows("t.csv", numbered_rows(0..50));
+        let mut session = database.connect();
+        session.run("SET search_path = ''");
+        let ingest = format!("SELECT rows_loaded FROM app.trips_ingest('{path}')");
+        assert_eq!(session.value::<i64>(&ingest), 50);
+        for (query, expected) in [
+            ("app.trips_weekly_average('Turin') = 50", true),
+            (
+                "app.trips_weekly_average(7, 44, 8, 46, matching => 'crosses') = 50",
+                true,
+            ),
+            (
+                "app.trips_weekly_average(\"Maps and GIS\".st_makeenvelope(7, 44, 8, 46, 4326)) = 50",
+                true,
+            ),
+            (
+                "(SELECT sum(trips) FROM app.trips_weekly_trips('Turin')) = 50",
+                true,
+            ),
+            (
+                "(SELECT sum(trips) FROM app.trips_groups(min_trips => 1)) = 50",
+                true,
+            ),
+            ("(SELECT count(*) FROM trips.trips) = 50", true),
+            ("app.trips_forget(1) = 50", true),
+        ] {
+            assert_eq!(
+                session.value::<bool>(&format!("SELECT {query}")),
+                expected,
+                "{query}"
+            );
         }
+        assert_nothing_stored(&mut database.connect());
+    }
+
+    #[test]
+    fn what_stands_before_the_catalogue_in_the_search_path_is_not_called() {
+        let database = Database::new();
+        let mut session = database.connect();
+        session.run(
+            "CREATE SCHEMA evil;
+             CREATE FUNCTION evil.trap() RETURNS void LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''trapped''; END';
+             CREATE FUNCTION evil.equal(text, text) RETURNS boolean LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''trapped''; END';
+             CREATE FUNCTION evil.equal(bytea, bytea) RETURNS boolean LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''trapped''; END';
+             CREATE FUNCTION evil.equal(bigint, bigint) RETURNS boolean LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''trapped''; END';
+             CREATE FUNCTION evil.format(text, VARIADIC \"any\") RETURNS text LANGUAGE internal AS 'text_format';
+             CREATE FUNCTION evil.normalize(text, text) RETURNS text LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''trapped''; END';
+             CREATE FUNCTION evil.date_trunc(text, timestamp) RETURNS timestamp LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''trapped''; END';
+             CREATE FUNCTION evil.st_x(public.geometry) RETURNS float8 LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''trapped''; END';
+             CREATE OPERATOR evil.= (FUNCTION = evil.equal, LEFTARG = text, RIGHTARG = text);
+             CREATE OPERATOR evil.= (FUNCTION = evil.equal, LEFTARG = bytea, RIGHTARG = bytea);
+             CREATE OPERATOR evil.= (FUNCTION = evil.equal, LEFTARG = bigint, RIGHTARG = bigint);
+             SET search_path = evil, pg_catalog, public",
+        );
+        let files = database.files();
+        let path = files.write_rows("t.csv", numbered_rows(0..50).chain(["bad".to_owned()]));
+        let loaded = Ingest::of(&path).on_error("ignore").run(&mut session);
+        Ingest::of(&path).run(&mut session);
+        for query in [
+            "SELECT public.trips_weekly_average('Turin') IS NULL",
+            "SELECT public.trips_weekly_average(7, 44, 8, 46, matching => 'crosses') IS NULL",
+            "SELECT count(*) IS NULL FROM public.trips_groups()",
+        ] {
+            assert!(!session.value::<bool>(query));
+        }
+        assert_eq!(forget(&mut session, loaded.id()).unwrap(), 50);
+    }
+}
+
+mod isolation {
+    use super::*;
+
+    #[test]
+    fn a_transaction_with_an_older_snapshot_never_loads_a_file_twice() {
+        for level in ["REPEATABLE READ", "SERIALIZABLE"] {
+            let database = Database::new();
+            let (mut session, mut other) = (database.connect(), database.connect());
+            let path = database.files().write_rows("t.csv", numbered_rows(0..100));
+            session.run(&format!(
+                "BEGIN ISOLATION LEVEL {level}; SELECT count(*) FROM trips.ingest"
+            ));
+            load(&mut other, &path);
+            match Ingest::of(&path).call(&mut session) {
+                Ok(summary) => assert_eq!(summary.status, "skipped", "{level}"),
+                Err(error) => {
+                    let code = error.code().map(|code| code.code().to_owned());
+                    assert!(
+                        matches!(code.as_deref(), Some("23505" | "40001")),
+                        "{error:?}"
+                    );
+                }
+            }
+            session.run("ROLLBACK");
+            assert_eq!(other.count("trips.trip"), 100);
+            assert_books_balance(&mut other);
+        }
+    }
+
+    #[test]
+    fn loads_and_forgets_at_once_neither_fail_nor_lose_a_row() {
+        let database = Database::new();
+        thread::scope(|scope| {
+            for worker in 0..4_u64 {
+                let database = &database;
+                scope.spawn(move || {
+                    let mut session = database.connect();
+                    for round in 0..8_u64 {
+                        let rows = (0..200).map(|number| {
+                            let mut row = numbered(number);
+                            // Names that the workers share, bring and lose at the same time.
+                            row.region = format!("region {}", (number + worker + round) % 5);
+                            row.datasource = format!("car {}", (number * (worker + 1) + round) % 7);
+                            format!("{row}")
+                        });
+                        let rows = rows.chain([format!("{}", numbered(worker * 100 + round))]);
+                        let path = database.files().write_rows(&format!("{worker}.csv"), rows);
+                        let ingest = load(&mut session, &path).id();
+                        if round % 2 == 0 {
+                            assert_eq!(forget(&mut session, ingest).unwrap(), 201);
+                        }
+                    }
+                });
+            }
+        });
+        let mut session = database.connect();
+        assert_eq!(session.count("trips.trip"), 4 * 4 * 201);
+        assert_books_balance(&mut session);
     }
 }

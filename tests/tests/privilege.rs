@@ -3,7 +3,7 @@
 use trips_tests::ingest::load;
 use trips_tests::rows::numbered_rows;
 use trips_tests::snapshot::{assert_books_balance, assert_nothing_stored};
-use trips_tests::{Database, Ingest, Role, Session, refused};
+use trips_tests::{Database, Ingest, Listener, Role, Session, refused};
 
 /// All that a role needs to load, but the right to read the server's files.
 const RIGHTS: &str = "
@@ -49,7 +49,10 @@ fn a_plain_role_may_not_call_what_writes() {
 fn the_right_to_read_files_is_asked_for() {
     let mut scene = scene("", RIGHTS);
     refused(Ingest::of(&scene.path).call(&mut scene.session), "42501");
-    refused(Ingest::of(&scene.path).dry_run().call(&mut scene.session), "42501");
+    refused(
+        Ingest::of(&scene.path).dry_run().call(&mut scene.session),
+        "42501",
+    );
     // What does not exist is not told to whom it does not concern.
     refused(Ingest::of("/missing").call(&mut scene.session), "42501");
     assert_nothing_stored(&mut scene.superuser);
@@ -59,9 +62,34 @@ fn the_right_to_read_files_is_asked_for() {
 fn a_role_with_all_rights_loads() {
     let mut scene = scene("IN ROLE pg_read_server_files", RIGHTS);
     assert_eq!(load(&mut scene.session, &scene.path).loaded, 100);
-    let loaded_by: String = scene.superuser.value("SELECT loaded_by::text FROM trips.ingest");
+    let loaded_by: String = scene
+        .superuser
+        .value("SELECT loaded_by::text FROM trips.ingest");
     assert_eq!(loaded_by, scene.role.name);
     assert_books_balance(&mut scene.superuser);
+}
+
+#[test]
+fn a_role_that_may_have_one_connection_loads_and_is_told_of_it() {
+    let mut scene = scene("CONNECTION LIMIT 1 IN ROLE pg_read_server_files", RIGHTS);
+    let mut listener = Listener::new(&scene.database);
+    assert_eq!(load(&mut scene.session, &scene.path).loaded, 100);
+    let events = listener.until_end();
+    assert_eq!(
+        (events[0].kind(), events[events.len() - 1].kind()),
+        ("started", "completed")
+    );
+}
+
+#[test]
+fn the_current_role_counts_not_the_one_that_logged_in() {
+    let mut scene = scene("", RIGHTS);
+    scene
+        .superuser
+        .run(&format!("SET ROLE {}", scene.role.name));
+    refused(Ingest::of(&scene.path).call(&mut scene.superuser), "42501");
+    scene.superuser.run("RESET ROLE");
+    assert_nothing_stored(&mut scene.superuser);
 }
 
 #[test]
@@ -92,7 +120,12 @@ fn a_load_cannot_write_to_a_ledger_that_its_role_may_not_write_to() {
         let mut scene = scene("IN ROLE pg_read_server_files", &rights);
         let rows = numbered_rows(0..10).chain(["bad".to_owned()]);
         let path = scene.database.files().write_rows("bad.csv", rows);
-        refused(Ingest::of(&path).on_error("ignore").call(&mut scene.session), "42501");
+        refused(
+            Ingest::of(&path)
+                .on_error("ignore")
+                .call(&mut scene.session),
+            "42501",
+        );
         assert_nothing_stored(&mut scene.superuser);
     }
 }
@@ -101,11 +134,20 @@ fn a_load_cannot_write_to_a_ledger_that_its_role_may_not_write_to() {
 fn forgetting_asks_for_the_right_to_delete() {
     let mut scene = scene("IN ROLE pg_read_server_files", RIGHTS);
     let ingest = load(&mut scene.session, &scene.path).id();
-    refused(scene.session.query("SELECT trips_forget($1)", &[&ingest]), "42501");
+    refused(
+        scene.session.query("SELECT trips_forget($1)", &[&ingest]),
+        "42501",
+    );
     assert_eq!(scene.superuser.count("trips.trip"), 100);
-    let grant = format!("GRANT DELETE ON ALL TABLES IN SCHEMA trips TO {}", scene.role.name);
+    let grant = format!(
+        "GRANT DELETE ON ALL TABLES IN SCHEMA trips TO {}",
+        scene.role.name
+    );
     scene.superuser.run(&grant);
-    scene.session.query("SELECT trips_forget($1)", &[&ingest]).unwrap();
+    scene
+        .session
+        .query("SELECT trips_forget($1)", &[&ingest])
+        .unwrap();
     assert_nothing_stored(&mut scene.superuser);
 }
 
@@ -116,7 +158,11 @@ fn row_security_that_applies_to_the_role_is_refused() {
     let mut scene = scene("IN ROLE pg_read_server_files", &format!("{RIGHTS}; {rls}"));
     refused(Ingest::of(&scene.path).call(&mut scene.session), "0A000");
     assert_nothing_stored(&mut scene.superuser);
-    assert_eq!(load(&mut scene.superuser, &scene.path).loaded, 100, "a superuser passes it by");
+    assert_eq!(
+        load(&mut scene.superuser, &scene.path).loaded,
+        100,
+        "a superuser passes it by"
+    );
 }
 
 #[test]
@@ -136,7 +182,9 @@ fn only_a_superuser_sets_the_allowed_directories() {
     let mut scene = scene("IN ROLE pg_read_server_files", RIGHTS);
     // A module that is not loaded yet knows no setting: the load brings it.
     load(&mut scene.session, &scene.path);
-    let result = scene.session.batch_execute("SET trips_ext.allowed_directories = '/'");
+    let result = scene
+        .session
+        .batch_execute("SET trips_ext.allowed_directories = '/'");
     refused(result, "42501");
 }
 
@@ -174,7 +222,9 @@ fn what_reads_asks_for_the_rights_of_whoever_reads() {
         refused(scene.session.query(query, &[]), "42501");
     }
     let grant = "GRANT USAGE ON SCHEMA trips TO <role>; GRANT SELECT ON ALL TABLES IN SCHEMA trips TO <role>";
-    scene.superuser.run(&grant.replace("<role>", &scene.role.name));
+    scene
+        .superuser
+        .run(&grant.replace("<role>", &scene.role.name));
     for query in reads {
         scene.session.query(query, &[]).unwrap();
     }

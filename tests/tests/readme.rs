@@ -59,18 +59,31 @@ fn trimmed(text: &str) -> String {
 /// What psql prints for statements, in a session of its own.
 fn psql(database: &Database, block: &Block) -> String {
     let mut child = program("psql")
-        .args(["-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", &database.conninfo()])
+        .args([
+            "-X",
+            "-q",
+            "-v",
+            "ON_ERROR_STOP=1",
+            "-d",
+            &database.conninfo(),
+        ])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
         .expect("psql is installed");
     let mut input = child.stdin.take().expect("its input is a pipe");
-    input.write_all(block.text.as_bytes()).expect("psql reads its input");
+    input
+        .write_all(block.text.as_bytes())
+        .expect("psql reads its input");
     drop(input);
     let output = child.wait_with_output().expect("psql ends");
     let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "README.md, line {}: {errors}", block.line);
+    assert!(
+        output.status.success(),
+        "README.md, line {}: {errors}",
+        block.line
+    );
     String::from_utf8(output.stdout).expect("psql prints UTF-8")
 }
 
@@ -95,7 +108,12 @@ fn every_statement_of_the_readme_gives_the_output_that_stands_below_it() {
         run += 1;
         let next = blocks.get(place + 1);
         if let Some(expected) = next.filter(|next| next.follows && next.language == "text") {
-            assert_eq!(trimmed(&printed), trimmed(&expected.text), "README.md, line {}", expected.line);
+            assert_eq!(
+                trimmed(&printed),
+                trimmed(&expected.text),
+                "README.md, line {}",
+                expected.line
+            );
             compared += 1;
         }
     }
@@ -108,8 +126,19 @@ fn blocks_are_told_apart_by_what_stands_between_them() {
     let found = blocks("```sql\nSELECT 1;\n```\n\n```text\n1\n```\nwords\n```sh\nls\n```\n");
     let found: Vec<(&str, &str, usize, bool)> = found
         .iter()
-        .map(|block| (block.language.as_str(), block.text.as_str(), block.line, block.follows))
+        .map(|block| {
+            (
+                block.language.as_str(),
+                block.text.as_str(),
+                block.line,
+                block.follows,
+            )
+        })
         .collect();
-    let expected = [("sql", "SELECT 1;\n", 1, false), ("text", "1\n", 5, true), ("sh", "ls\n", 9, false)];
+    let expected = [
+        ("sql", "SELECT 1;\n", 1, false),
+        ("text", "1\n", 5, true),
+        ("sh", "ls\n", 9, false),
+    ];
     assert_eq!(found, expected);
 }

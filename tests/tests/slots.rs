@@ -14,7 +14,12 @@ fn a_load_without_a_free_worker_slot_warns_and_succeeds() {
     let mut observer = database.connect();
     let slots: i32 = observer.value("SELECT current_setting('max_worker_processes')::int");
     // Loads that bring the same new names would wait for each other.
-    load(&mut observer, &database.files().write_rows("names.csv", numbered_rows(0..100)));
+    load(
+        &mut observer,
+        &database
+            .files()
+            .write_rows("names.csv", numbered_rows(0..100)),
+    );
     let mut listener = Listener::new(&database);
     // A load that is done but not committed keeps its worker: one session more than there are slots.
     let mut sessions: Vec<Session> = Vec::new();
@@ -22,10 +27,15 @@ fn a_load_without_a_free_worker_slot_warns_and_succeeds() {
     for number in 0..=slots as u64 {
         let mut session = database.connect();
         let name = format!("{number}.csv");
-        let path = database.files().write_rows(&name, numbered_rows(number..number + 20));
+        let path = database
+            .files()
+            .write_rows(&name, numbered_rows(number..number + 20));
         session.run("BEGIN");
         assert_eq!(load(&mut session, &path).loaded, 20);
-        let warning = session.notices().into_iter().find(|notice| notice.severity() == "WARNING");
+        let warning = session
+            .notices()
+            .into_iter()
+            .find(|notice| notice.severity() == "WARNING");
         sessions.push(session);
         if let Some(warning) = warning {
             warned = Some((number, path, warning));
@@ -38,7 +48,9 @@ fn a_load_without_a_free_worker_slot_warns_and_succeeds() {
     last.run("COMMIT");
     // Its end is the loading transaction's own.
     loop {
-        let event = listener.next(Duration::from_secs(10)).expect("the end is pushed all the same");
+        let event = listener
+            .next(Duration::from_secs(10))
+            .expect("the end is pushed all the same");
         if event.text("file") == path {
             assert_eq!(event.kind(), "completed");
             break;

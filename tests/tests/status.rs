@@ -34,7 +34,9 @@ fn make_slow(session: &mut Session) {
 }
 
 fn slow_file(database: &Database) -> String {
-    database.files().write_rows("slow.csv", numbered_rows(0..600_000))
+    database
+        .files()
+        .write_rows("slow.csv", numbered_rows(0..600_000))
 }
 
 fn kinds(events: &[Event]) -> Vec<&str> {
@@ -62,7 +64,10 @@ fn assert_one_story(events: &[Event], path: &str) {
     for pair in events.windows(2) {
         for count in ["bytes_done", "rows", "rejected"] {
             if pair[1].kind() != "failed" {
-                assert!(pair[0].number(count) <= pair[1].number(count), "{count} shrinks: {pair:#?}");
+                assert!(
+                    pair[0].number(count) <= pair[1].number(count),
+                    "{count} shrinks: {pair:#?}"
+                );
             }
         }
         assert!(!pair[0].ends(), "{events:#?}");
@@ -83,7 +88,9 @@ mod while_a_load_runs {
     #[test]
     fn a_listener_hears_of_a_load_in_time_and_of_its_end_when_the_rows_can_be_seen() {
         let database = Database::new();
-        let rows = std::env::var(ROWS_ENV).ok().map(|rows| rows.parse().unwrap());
+        let rows = std::env::var(ROWS_ENV)
+            .ok()
+            .map(|rows| rows.parse().unwrap());
         let (mut session, mut third) = (database.connect(), database.connect());
         if rows.is_none() {
             make_slow(&mut session);
@@ -102,7 +109,9 @@ mod while_a_load_runs {
         });
         let mut events = Vec::new();
         let seen = loop {
-            let event = listener.next(Duration::from_secs(30)).expect("the load is heard of");
+            let event = listener
+                .next(Duration::from_secs(30))
+                .expect("the load is heard of");
             let kind = event.kind().to_owned();
             let seen = (kind == "completed").then(|| third.count("trips.trip"));
             events.push(event);
@@ -111,7 +120,10 @@ mod while_a_load_runs {
             }
         };
         let (begin, end, summary, session) = loading.join().unwrap();
-        assert_eq!(seen, rows as i64, "rows that a third session sees when the end is heard");
+        assert_eq!(
+            seen, rows as i64,
+            "rows that a third session sees when the end is heard"
+        );
         assert_eq!(summary.loaded, rows as i64);
         assert_one_story(&events, &path);
         assert_eq!(events.last().unwrap().number("rows"), rows);
@@ -119,16 +131,29 @@ mod while_a_load_runs {
 
         let (first, during) = (&events[0], &events[..events.len() - 1]);
         assert!(first.arrived < end && first.arrived - begin <= Duration::from_secs(1));
-        let progress = during.iter().filter(|event| event.kind() == "progress" && event.arrived < end);
-        assert!(progress.count() >= 2, "{:?} in {:?}", kinds(&events), end - begin);
+        let progress = during
+            .iter()
+            .filter(|event| event.kind() == "progress" && event.arrived < end);
+        assert!(
+            progress.count() >= 2,
+            "{:?} in {:?}",
+            kinds(&events),
+            end - begin
+        );
         let mut last = first.arrived;
         for event in &events {
             let silence = event.arrived.min(end) - last;
-            assert!(silence <= LONGEST_SILENCE, "{silence:?} of silence: {events:#?}");
+            assert!(
+                silence <= LONGEST_SILENCE,
+                "{silence:?} of silence: {events:#?}"
+            );
             last = event.arrived.min(end);
         }
         let mid = &during[during.len() / 2];
-        assert!(mid.number("rows") > 0 && mid.number("bytes_done") > 0, "{mid:?}");
+        assert!(
+            mid.number("rows") > 0 && mid.number("bytes_done") > 0,
+            "{mid:?}"
+        );
         assert!(mid.json["eta_seconds"].is_number(), "{mid:?}");
         println!("{rows} rows in {:?}, {} events", end - begin, events.len());
 
@@ -169,8 +194,14 @@ mod while_a_load_runs {
         session.notices();
         load(&mut session, &path);
         let notices = session.notices();
-        assert!(notices.iter().any(|notice| notice.severity() == "NOTICE"), "{notices:?}");
-        assert!(notices.iter().all(|notice| notice.severity() != "WARNING"), "{notices:?}");
+        assert!(
+            notices.iter().any(|notice| notice.severity() == "NOTICE"),
+            "{notices:?}"
+        );
+        assert!(
+            notices.iter().all(|notice| notice.severity() != "WARNING"),
+            "{notices:?}"
+        );
     }
 
     #[test]
@@ -178,7 +209,9 @@ mod while_a_load_runs {
         let database = Database::new();
         let mut listener = Listener::new(&database);
         let paths = [0, 1].map(|n| {
-            database.files().write_rows(&format!("{n}.csv"), numbered_rows(n * 7..150_000))
+            database
+                .files()
+                .write_rows(&format!("{n}.csv"), numbered_rows(n * 7..150_000))
         });
         thread::scope(|scope| {
             for path in &paths {
@@ -188,12 +221,57 @@ mod while_a_load_runs {
         let mut events = listener.until_end();
         events.extend(listener.until_end());
         for path in &paths {
-            let story: Vec<Event> =
-                events.iter().filter(|event| event.text("file") == path).cloned().collect();
+            let story: Vec<Event> = events
+                .iter()
+                .filter(|event| event.text("file") == path)
+                .cloned()
+                .collect();
             assert_one_story(&story, path);
             assert_eq!(story.last().unwrap().kind(), "completed");
         }
         listener.assert_silent(SILENCE);
+    }
+
+    #[test]
+    fn a_load_whose_status_worker_is_terminated_is_loaded_and_its_end_is_pushed() {
+        let database = Database::new();
+        let (mut session, mut other) = (database.connect(), database.connect());
+        make_slow(&mut session);
+        let path = slow_file(&database);
+        let mut listener = Listener::new(&database);
+        thread::scope(|scope| {
+            let loading = scope.spawn(|| load(&mut session, &path));
+            while listener
+                .next(Duration::from_secs(30))
+                .expect("the load is heard of")
+                .number("rows")
+                == 0
+            {}
+            let terminated = other.count(
+                "pg_stat_activity WHERE datname = current_database() AND backend_type LIKE 'trips%'
+                    AND pg_terminate_backend(pid)",
+            );
+            assert_eq!(terminated, 1);
+            assert_eq!(listener.until_end().pop().unwrap().kind(), "completed");
+            loading.join().unwrap();
+        });
+        assert_nothing_left(&mut other, Some(&session));
+        assert_books_balance(&mut other);
+        // The session goes on with a worker that is new.
+        let next = database
+            .files()
+            .write_rows("next.csv", numbered_rows(0..10));
+        load(&mut session, &next);
+        assert_eq!(listener.until_end()[0].kind(), "started");
+    }
+
+    #[test]
+    fn a_session_can_listen_to_its_own_loads() {
+        let database = Database::new();
+        let mut listener = Listener::new(&database);
+        let path = database.files().write_rows("t.csv", numbered_rows(0..10));
+        load(listener.session(), &path);
+        assert_eq!(listener.until_end().pop().unwrap().kind(), "completed");
     }
 
     #[test]
@@ -202,7 +280,9 @@ mod while_a_load_runs {
         let mut listener = Listener::new(&database);
         let mut session = database.connect();
         let paths = [0, 10, 20].map(|n| {
-            database.files().write_rows(&format!("{n}.csv"), numbered_rows(n..n + 10))
+            database
+                .files()
+                .write_rows(&format!("{n}.csv"), numbered_rows(n..n + 10))
         });
         session.run("BEGIN");
         for path in &paths {
@@ -236,7 +316,10 @@ mod skipped_and_checked {
         Ingest::of(&path).run(&mut session);
         let events = listener.until_end();
         let last = events.last().unwrap();
-        assert_eq!((last.kind(), &last.json["duplicate_of"]), ("skipped", &first.id().into()));
+        assert_eq!(
+            (last.kind(), &last.json["duplicate_of"]),
+            ("skipped", &first.id().into())
+        );
         assert_eq!(last.text("file"), path);
         listener.assert_silent(SILENCE);
         assert_nothing_left(&mut database.connect(), Some(&session));
@@ -252,7 +335,10 @@ mod skipped_and_checked {
         Ingest::of(&path).on_error("ignore").run(&mut session);
         let events = listener.until_end();
         let last = events.last().unwrap();
-        assert_eq!((last.kind(), last.number("rows"), last.number("rejected")), ("completed", 10, 2));
+        assert_eq!(
+            (last.kind(), last.number("rows"), last.number("rejected")),
+            ("completed", 10, 2)
+        );
     }
 
     #[test]
@@ -274,7 +360,12 @@ mod failures {
     use super::*;
 
     /// Loads in a session of its own, which must fail, and gives what was heard of it; nothing may be left.
-    fn heard_of(database: &Database, session: &mut Session, call: &Ingest, sqlstate: &str) -> Event {
+    fn heard_of(
+        database: &Database,
+        session: &mut Session,
+        call: &Ingest,
+        sqlstate: &str,
+    ) -> Event {
         let mut listener = Listener::new(database);
         refused(call.call(session), sqlstate);
         let event = listener.until_end().pop().unwrap();
@@ -289,13 +380,22 @@ mod failures {
         let database = Database::new();
         let mut session = database.connect();
         let bad = "Turin,POINT (7 45),POINT (7 x),2018-05-01 00:00:00,car".to_owned();
-        let rows = numbered_rows(0..20_000).chain([bad]).chain(numbered_rows(0..10));
+        let rows = numbered_rows(0..20_000)
+            .chain([bad])
+            .chain(numbered_rows(0..10));
         let path = database.files().write_rows("t.csv", rows);
         let event = heard_of(&database, &mut session, &Ingest::of(&path), "22P02");
         assert_eq!(event.text("file"), path);
         let error = &event.json["error"];
-        assert_eq!((&error["line"], &error["column"]), (&20_002.into(), &"destination_coord".into()));
-        assert!(error["message"].as_str().is_some_and(|message| !message.is_empty()));
+        assert_eq!(
+            (&error["line"], &error["column"]),
+            (&20_002.into(), &"destination_coord".into())
+        );
+        assert!(
+            error["message"]
+                .as_str()
+                .is_some_and(|message| !message.is_empty())
+        );
         assert_nothing_stored(&mut session);
     }
 
@@ -316,7 +416,9 @@ mod failures {
     fn too_many_rejects_are_pushed() {
         let database = Database::new();
         let mut session = database.connect();
-        let path = database.files().write_rows("t.csv", ["bad", "worse", "worst"]);
+        let path = database
+            .files()
+            .write_rows("t.csv", ["bad", "worse", "worst"]);
         let call = Ingest::of(&path).on_error("ignore").reject_limit(2);
         heard_of(&database, &mut session, &call, "22P02");
     }
@@ -326,7 +428,9 @@ mod failures {
         let database = Database::new();
         let mut session = database.connect();
         session.run("ALTER TABLE trips.trip ADD CHECK (departed_at < '2018-05-01 00:40')");
-        let path = database.files().write_rows("t.csv", numbered_rows(0..30_000));
+        let path = database
+            .files()
+            .write_rows("t.csv", numbered_rows(0..30_000));
         heard_of(&database, &mut session, &Ingest::of(&path), "23514");
         assert_nothing_stored(&mut session);
     }
@@ -353,15 +457,25 @@ mod failures {
         let mut listener = Listener::new(&database);
         let pid = session.pid();
         let loading = thread::spawn(move || (Ingest::of(&path).call(&mut session), session));
-        let started = listener.next(Duration::from_secs(30)).expect("the load is heard of");
+        let started = listener
+            .next(Duration::from_secs(30))
+            .expect("the load is heard of");
         assert_eq!(started.kind(), "started");
-        while listener.next(Duration::from_secs(30)).expect("the load goes on").number("rows") == 0 {}
+        while listener
+            .next(Duration::from_secs(30))
+            .expect("the load goes on")
+            .number("rows")
+            == 0
+        {}
         assert!(other.value::<bool>(&format!("SELECT {signal}({pid})")));
         let event = listener.until_end().pop().unwrap();
         listener.assert_silent(SILENCE);
         let (result, mut session) = loading.join().unwrap();
         assert!(result.is_err());
-        let session = session.is_valid(Duration::from_secs(10)).is_ok().then_some(session);
+        let session = session
+            .is_valid(Duration::from_secs(10))
+            .is_ok()
+            .then_some(session);
         assert_nothing_left(&mut other, session.as_ref());
         assert_nothing_stored(&mut other);
         (database, event, session)
@@ -372,7 +486,9 @@ mod failures {
         let (database, event, session) = interrupted("pg_cancel_backend");
         assert_eq!(event.sqlstate(), "57014");
         let mut session = session.expect("the session lives on");
-        let path = database.files().write_rows("after.csv", numbered_rows(0..10));
+        let path = database
+            .files()
+            .write_rows("after.csv", numbered_rows(0..10));
         load(&mut session, &path);
     }
 
@@ -393,7 +509,12 @@ mod failures {
         let cancel = session.cancel_token();
         thread::scope(|scope| {
             let loading = scope.spawn(|| refused(Ingest::of(&path).call(&mut session), "57014"));
-            while listener.next(Duration::from_secs(30)).expect("the load is heard of").number("rows") == 0 {}
+            while listener
+                .next(Duration::from_secs(30))
+                .expect("the load is heard of")
+                .number("rows")
+                == 0
+            {}
             cancel.cancel_query(NoTls).unwrap();
             assert_eq!(listener.until_end().pop().unwrap().sqlstate(), "57014");
             loading.join().unwrap();
@@ -451,7 +572,10 @@ mod failures {
         }
         ends.sort_by_key(|event| event.kind().to_owned());
         assert_eq!(kinds(&ends), ["completed", "failed"]);
-        assert_eq!((ends[0].text("file"), ends[1].text("file")), (kept.as_str(), lost.as_str()));
+        assert_eq!(
+            (ends[0].text("file"), ends[1].text("file")),
+            (kept.as_str(), lost.as_str())
+        );
         assert_eq!(ends[1].sqlstate(), "40000");
         listener.assert_silent(SILENCE);
         assert_nothing_left(&mut database.connect(), Some(&session));
@@ -526,7 +650,12 @@ mod channels_and_paths {
         let path = database.files().write_rows("t.csv", numbered_rows(0..10));
         for channel in ["mine", "Ünï \" c'hannel", &"c".repeat(63)] {
             let mut listener = Listener::on(&database, channel);
-            session.execute("SELECT set_config('trips_ext.channel', $1, false)", &[&channel]).unwrap();
+            session
+                .execute(
+                    "SELECT set_config('trips_ext.channel', $1, false)",
+                    &[&channel],
+                )
+                .unwrap();
             let ingest = load(&mut session, &path).id();
             let events = listener.until_end();
             assert_eq!(events[0].kind(), "started");
@@ -545,15 +674,22 @@ mod channels_and_paths {
             name += &format!("{}/", "ü\"\\".repeat(50));
             database.files().make_dir(&name);
         }
-        let path = database.files().write_rows(&format!("{name}t.csv"), numbered_rows(0..10));
+        let path = database
+            .files()
+            .write_rows(&format!("{name}t.csv"), numbered_rows(0..10));
         let mut listener = Listener::new(&database);
         assert_eq!(load(&mut session, &path).file, path);
         let events = listener.until_end();
         assert_eq!(events.last().unwrap().kind(), "completed");
-        let bad = database.files().write_rows(&format!("{name}bad.csv"), ["x"]);
+        let bad = database
+            .files()
+            .write_rows(&format!("{name}bad.csv"), ["x"]);
         refused(Ingest::of(&bad).call(&mut session), "22P04");
         let event = listener.until_end().pop().unwrap();
-        assert_eq!((event.sqlstate(), &event.json["error"]["line"]), ("22P04", &2.into()));
+        assert_eq!(
+            (event.sqlstate(), &event.json["error"]["line"]),
+            ("22P04", &2.into())
+        );
     }
 
     #[test]
@@ -567,6 +703,9 @@ mod channels_and_paths {
         for event in listener.until_end() {
             assert_eq!(event.text("file"), path);
         }
-        assert_eq!(session.value::<String>("SELECT file FROM trips.ingest"), path);
+        assert_eq!(
+            session.value::<String>("SELECT file FROM trips.ingest"),
+            path
+        );
     }
 }

@@ -20,14 +20,18 @@ const REGIONS: [&str; 3] = ["Turin", "Fiji", "Nowhere near"];
 
 /// A seed that is printed, so that a failure can be had again with `TRIPS_TEST_SEED`.
 fn seeded() -> ChaCha8Rng {
-    let seed = std::env::var("TRIPS_TEST_SEED").ok().map(|seed| seed.parse().unwrap());
+    let seed = std::env::var("TRIPS_TEST_SEED")
+        .ok()
+        .map(|seed| seed.parse().unwrap());
     let seed: u64 = seed.unwrap_or_else(rand::random);
     println!("TRIPS_TEST_SEED={seed}");
     ChaCha8Rng::seed_from_u64(seed)
 }
 
 fn cases() -> usize {
-    let cases = std::env::var(CASES_ENV).ok().map(|cases| cases.parse().unwrap());
+    let cases = std::env::var(CASES_ENV)
+        .ok()
+        .map(|cases| cases.parse().unwrap());
     cases.unwrap_or(DEFAULT_CASES)
 }
 
@@ -39,11 +43,20 @@ fn on_grid(random: &mut ChaCha8Rng, least: f64, most: f64) -> f64 {
 /// A place where areas end, too: on the grid near two centres, at the antimeridian, at a pole.
 fn place(random: &mut ChaCha8Rng) -> (f64, f64) {
     match random.random_range(0..10) {
-        0 => ([-180.0, 180.0][random.random_range(0..2)], on_grid(random, -20.0, -15.0)),
-        1 => (on_grid(random, -180.0, 180.0), [-90.0, 90.0][random.random_range(0..2)]),
+        0 => (
+            [-180.0, 180.0][random.random_range(0..2)],
+            on_grid(random, -20.0, -15.0),
+        ),
+        1 => (
+            on_grid(random, -180.0, 180.0),
+            [-90.0, 90.0][random.random_range(0..2)],
+        ),
         2..=4 => {
             let lon = on_grid(random, 177.0, 183.0);
-            (if lon > 180.0 { lon - 360.0 } else { lon }, on_grid(random, -20.0, -15.0))
+            (
+                if lon > 180.0 { lon - 360.0 } else { lon },
+                on_grid(random, -20.0, -15.0),
+            )
         }
         _ => (on_grid(random, 7.0, 8.5), on_grid(random, 44.5, 45.5)),
     }
@@ -61,8 +74,20 @@ fn nudged(random: &mut ChaCha8Rng, value: f64, limit: f64) -> f64 {
 
 /// Days around a year's end, in three clusters with empty weeks between them.
 fn day(random: &mut ChaCha8Rng) -> String {
-    let days = ["2018-12-24", "2018-12-30", "2018-12-31", "2019-01-01", "2019-01-06", "2019-01-07", "2019-02-18",
-        "2020-02-29", "2020-12-27", "2020-12-28", "2021-01-03", "2021-01-04"];
+    let days = [
+        "2018-12-24",
+        "2018-12-30",
+        "2018-12-31",
+        "2019-01-01",
+        "2019-01-06",
+        "2019-01-07",
+        "2019-02-18",
+        "2020-02-29",
+        "2020-12-27",
+        "2020-12-28",
+        "2021-01-03",
+        "2021-01-04",
+    ];
     days[random.random_range(0..days.len())].to_owned()
 }
 
@@ -77,7 +102,11 @@ fn trips(random: &mut ChaCha8Rng, count: usize, nudge: bool) -> Vec<Row> {
     (0..count)
         .map(|_| {
             let origin = at(random);
-            let destination = if random.random_range(0..20) == 0 { origin } else { at(random) };
+            let destination = if random.random_range(0..20) == 0 {
+                origin
+            } else {
+                at(random)
+            };
             let time = ["00:00:00", "23:59:59.999999", "12:30:00"][random.random_range(0..3)];
             Row {
                 region: REGIONS[random.random_range(0..2)].to_owned(),
@@ -112,8 +141,9 @@ fn random_box(random: &mut ChaCha8Rng) -> Area {
 /// A ring of corners on the grid, round a centre.
 fn ring(random: &mut ChaCha8Rng, centre: Coord, least: f64, most: f64) -> LineString {
     let corners = random.random_range(3..9);
-    let mut angles: Vec<f64> =
-        (0..corners).map(|_| random.random_range(0.0..std::f64::consts::TAU)).collect();
+    let mut angles: Vec<f64> = (0..corners)
+        .map(|_| random.random_range(0.0..std::f64::consts::TAU))
+        .collect();
     angles.sort_by(f64::total_cmp);
     let mut ring: Vec<Coord> = angles
         .iter()
@@ -189,8 +219,13 @@ fn question(random: &mut ChaCha8Rng, area: Option<Area>) -> Question {
     Question {
         region: match area {
             None => Some(REGIONS[random.random_range(0..3)]),
-            Some(_) => [None, None, Some(REGIONS[0]), Some(REGIONS[1]), Some(REGIONS[2])]
-                [random.random_range(0..5)],
+            Some(_) => [
+                None,
+                None,
+                Some(REGIONS[0]),
+                Some(REGIONS[1]),
+                Some(REGIONS[2]),
+            ][random.random_range(0..5)],
         },
         area,
         matching: Matching::ALL[random.random_range(0..5)],
@@ -200,7 +235,12 @@ fn question(random: &mut ChaCha8Rng, area: Option<Area>) -> Question {
 }
 
 /// Calls one of the two functions with a question's arguments.
-fn ask(session: &mut Session, select: &str, function: &str, question: &Question) -> Vec<postgres::Row> {
+fn ask(
+    session: &mut Session,
+    select: &str,
+    function: &str,
+    question: &Question,
+) -> Vec<postgres::Row> {
     let mut values: Vec<&(dyn ToSql + Sync)> = Vec::new();
     let ewkb;
     let matching = question.matching.word();
@@ -209,7 +249,12 @@ fn ask(session: &mut Session, select: &str, function: &str, question: &Question)
             values.push(&question.region);
             "$1"
         }
-        Some(Area::Box { west, south, east, north }) => {
+        Some(Area::Box {
+            west,
+            south,
+            east,
+            north,
+        }) => {
             values.extend([west as &(dyn ToSql + Sync), south, east, north]);
             "$1, $2, $3, $4"
         }
@@ -224,7 +269,12 @@ fn ask(session: &mut Session, select: &str, function: &str, question: &Question)
         values.push(value);
         arguments += &format!(", {name} => ${}{cast}", values.len());
     };
-    add(&mut values, &question.from as &(dyn ToSql + Sync), "from_date", "::text::date");
+    add(
+        &mut values,
+        &question.from as &(dyn ToSql + Sync),
+        "from_date",
+        "::text::date",
+    );
     add(&mut values, &question.to, "to_date", "::text::date");
     if question.area.is_some() {
         add(&mut values, &matching, "matching", "");
@@ -233,7 +283,9 @@ fn ask(session: &mut Session, select: &str, function: &str, question: &Question)
         }
     }
     let query = format!("SELECT {select} FROM {function}({arguments}) AS q");
-    session.query(&query, &values).unwrap_or_else(|error| panic!("{question:?}: {query}: {error:?}"))
+    session
+        .query(&query, &values)
+        .unwrap_or_else(|error| panic!("{question:?}: {query}: {error:?}"))
 }
 
 /// The count of every trip, with nothing but comparisons and `ST_Intersects`.
@@ -279,21 +331,37 @@ SELECT week::text, (SELECT count(*) FROM counted WHERE day >= week AND day < wee
 fn brute_force(session: &mut Session, question: &Question) -> Vec<(String, i64, i32)> {
     let ewkb = question.area.as_ref().map(Area::ewkb);
     let corners = match question.area {
-        Some(Area::Box { west, south, east, north }) => [west, south, east, north].map(Some),
+        Some(Area::Box {
+            west,
+            south,
+            east,
+            north,
+        }) => [west, south, east, north].map(Some),
         _ => [None; 4],
     };
     let matching = question.matching.word();
     let values: [&(dyn ToSql + Sync); 9] = [
-        &question.region, &question.from, &question.to, &matching, &ewkb, &corners[0], &corners[1], &corners[2],
+        &question.region,
+        &question.from,
+        &question.to,
+        &matching,
+        &ewkb,
+        &corners[0],
+        &corners[1],
+        &corners[2],
         &corners[3],
     ];
     let rows = session.query(BRUTE_FORCE, &values).unwrap();
-    rows.iter().map(|row| (row.get(0), row.get(1), row.get(2))).collect()
+    rows.iter()
+        .map(|row| (row.get(0), row.get(1), row.get(2)))
+        .collect()
 }
 
 /// How many trips the `geo` crate counts in a period that the server has worked out.
 fn by_geo(rows: &[Row], question: &Question, weeks: &[(String, i64, i32)]) -> i64 {
-    let Some(area) = &question.area else { return weeks.iter().map(|week| week.1).sum() };
+    let Some(area) = &question.area else {
+        return weeks.iter().map(|week| week.1).sum();
+    };
     let from = question.from.clone().unwrap_or_else(|| weeks[0].0.clone());
     let is_counted = |row: &&Row| {
         let day = &row.departed_at[..10];
@@ -311,19 +379,36 @@ fn by_geo(rows: &[Row], question: &Question, weeks: &[(String, i64, i32)]) -> i6
 #[track_caller]
 fn check(session: &mut Session, rows: &[Row], question: &Question) -> i64 {
     let expected = brute_force(session, question);
-    let (total, days) = expected.iter().fold((0, 0), |sum, week| (sum.0 + week.1, sum.1 + i64::from(week.2)));
+    let (total, days) = expected.iter().fold((0, 0), |sum, week| {
+        (sum.0 + week.1, sum.1 + i64::from(week.2))
+    });
     if expected.is_empty() {
         // A default bound beyond the one that was given: an empty period.
         return 0;
     }
-    assert_eq!(total, by_geo(rows, question, &expected), "the oracles disagree: {question:?}");
-    let found = ask(session, "week::text, trips, days", "trips_weekly_trips", question);
-    let found: Vec<(String, i64, i32)> =
-        found.iter().map(|row| (row.get(0), row.get(1), row.get(2))).collect();
+    assert_eq!(
+        total,
+        by_geo(rows, question, &expected),
+        "the oracles disagree: {question:?}"
+    );
+    let found = ask(
+        session,
+        "week::text, trips, days",
+        "trips_weekly_trips",
+        question,
+    );
+    let found: Vec<(String, i64, i32)> = found
+        .iter()
+        .map(|row| (row.get(0), row.get(1), row.get(2)))
+        .collect();
     assert_eq!(found, expected, "{question:?}");
     let average = format!("q::text, round(q, 9) = round({total} * 7 / {days}::numeric, 9)");
     let found = ask(session, &average, "trips_weekly_average", question);
-    assert!(found[0].get::<_, bool>(1), "{} is not {total} * 7 / {days}: {question:?}", found[0].get::<_, &str>(0));
+    assert!(
+        found[0].get::<_, bool>(1),
+        "{} is not {total} * 7 / {days}: {question:?}",
+        found[0].get::<_, &str>(0)
+    );
     total
 }
 
@@ -337,7 +422,9 @@ fn ask_about(nudge: bool, mut area: impl FnMut(&mut ChaCha8Rng) -> Option<Area>)
     let mut hits = 0;
     for file in 0..FILES {
         let rows = trips(&mut random, 600, nudge);
-        let path = database.files().write_rows(&format!("{file}.csv"), rows.iter().map(Row::to_string));
+        let path = database
+            .files()
+            .write_rows(&format!("{file}.csv"), rows.iter().map(Row::to_string));
         let ingest = load(&mut session, &path).id();
         for _ in 0..cases() / FILES {
             let area = area(&mut random);
@@ -385,7 +472,12 @@ fn disjoint_boxes_add_up_by_origin() {
     let database = Database::new();
     let mut session = database.connect();
     let rows = trips(&mut random, 1000, false);
-    load(&mut session, &database.files().write_rows("t.csv", rows.iter().map(Row::to_string)));
+    load(
+        &mut session,
+        &database
+            .files()
+            .write_rows("t.csv", rows.iter().map(Row::to_string)),
+    );
     // Halves that meet between two points of the grid.
     let sum = "SELECT sum(trips_weekly_average(w, -90, e, 90)) = trips_weekly_average(-180, -90, 180, 90)
         FROM (VALUES (-180, -0.001::float8), (-0.001::float8, 7.501::float8), (7.501::float8, 180)) b (w, e)";
@@ -405,7 +497,10 @@ mod periods {
         let row = |region: &str, day: &str| {
             format!("{region},POINT (7 45),POINT (8 46),{day} 12:00:00,car")
         };
-        let rows = days.iter().map(|day| row("Turin", day)).chain([row("Oslo", "2016-01-01")]);
+        let rows = days
+            .iter()
+            .map(|day| row("Turin", day))
+            .chain([row("Oslo", "2016-01-01")]);
         let path = database.files().write_rows("t.csv", rows);
         load(&mut session, &path);
         (database, session)
@@ -428,8 +523,14 @@ mod periods {
         assert!(session.value::<bool>("SELECT trips_weekly_average('Turin') = 0.5"));
         // An area alone means all regions, and so the year 2016.
         let all = "trips_weekly_trips(6, 44, 9, 47)";
-        assert_eq!(session.value::<String>(&format!("SELECT min(week)::text FROM {all}")), "2015-12-28");
-        assert_eq!(weeks(&mut session, "6, 44, 9, 47, region => 'Oslo'"), "2015-12-28:1/7");
+        assert_eq!(
+            session.value::<String>(&format!("SELECT min(week)::text FROM {all}")),
+            "2015-12-28"
+        );
+        assert_eq!(
+            weeks(&mut session, "6, 44, 9, 47, region => 'Oslo'"),
+            "2015-12-28:1/7"
+        );
         // No trip of Turin lies there, but its weeks are the same.
         assert_eq!(
             weeks(&mut session, "-6, 44, -5, 47, region => 'Turin'"),
@@ -444,30 +545,59 @@ mod periods {
             weeks(&mut session, "'Turin', '2018-05-09', '2018-05-17'"),
             "2018-05-07:1/5 2018-05-14:1/3"
         );
-        let average = "SELECT trips_weekly_average('Turin', '2018-05-09', '2018-05-17') = 2 * 7 / 8::numeric";
+        let average =
+            "SELECT trips_weekly_average('Turin', '2018-05-09', '2018-05-17') = 2 * 7 / 8::numeric";
         assert!(session.value::<bool>(average));
-        assert_eq!(weeks(&mut session, "'Turin', '2018-05-16', '2018-05-17'"), "2018-05-14:1/1");
-        assert_eq!(weeks(&mut session, "'Turin', to_date => '2018-05-16'"), "2018-05-07:1/7 2018-05-14:0/2");
-        assert_eq!(weeks(&mut session, "'Turin', '2018-05-17'"), "2018-05-14:1/4");
+        assert_eq!(
+            weeks(&mut session, "'Turin', '2018-05-16', '2018-05-17'"),
+            "2018-05-14:1/1"
+        );
+        assert_eq!(
+            weeks(&mut session, "'Turin', to_date => '2018-05-16'"),
+            "2018-05-07:1/7 2018-05-14:0/2"
+        );
+        assert_eq!(
+            weeks(&mut session, "'Turin', '2018-05-17'"),
+            "2018-05-14:1/4"
+        );
     }
 
     #[test]
     fn weeks_are_iso_weeks_across_the_years_end() {
-        let (_database, mut session) = session_with(&["2018-12-31", "2019-01-06", "2019-01-07", "2020-12-31", "2021-01-03"]);
+        let (_database, mut session) = session_with(&[
+            "2018-12-31",
+            "2019-01-06",
+            "2019-01-07",
+            "2020-12-31",
+            "2021-01-03",
+        ]);
         let first = weeks(&mut session, "'Turin', '2018-12-31', '2019-01-14'");
         assert_eq!(first, "2018-12-31:2/7 2019-01-07:1/7");
-        assert_eq!(weeks(&mut session, "'Turin', '2020-12-28'"), "2020-12-28:2/7");
+        assert_eq!(
+            weeks(&mut session, "'Turin', '2020-12-28'"),
+            "2020-12-28:2/7"
+        );
     }
 
     #[test]
     fn a_known_region_without_trips_in_the_period_gives_zero() {
         let (_database, mut session) = session_with(&["2018-05-09"]);
-        assert!(session.value::<bool>("SELECT trips_weekly_average('Turin', '2001-01-01', '2001-02-01') = 0"));
-        assert_eq!(weeks(&mut session, "'Turin', '2001-01-01', '2001-01-03'"), "2001-01-01:0/2");
+        assert!(
+            session.value::<bool>(
+                "SELECT trips_weekly_average('Turin', '2001-01-01', '2001-02-01') = 0"
+            )
+        );
+        assert_eq!(
+            weeks(&mut session, "'Turin', '2001-01-01', '2001-01-03'"),
+            "2001-01-01:0/2"
+        );
         session.run("INSERT INTO trips.region (id, name) VALUES (50, 'Empty')");
         assert!(session.value::<bool>("SELECT trips_weekly_average('Empty') = 0"));
         assert_eq!(weeks(&mut session, "'Empty'"), "");
-        assert_eq!(weeks(&mut session, "'Empty', '2018-05-07', '2018-05-14'"), "2018-05-07:0/7");
+        assert_eq!(
+            weeks(&mut session, "'Empty', '2018-05-07', '2018-05-14'"),
+            "2018-05-07:0/7"
+        );
     }
 
     #[test]
@@ -475,18 +605,33 @@ mod periods {
         let database = Database::new();
         let mut session = database.connect();
         assert!(session.value::<bool>("SELECT trips_weekly_average(7, 44, 8, 45) = 0"));
-        assert!(session.value::<bool>("SELECT trips_weekly_average(7, 44, 8, 45, '2018-05-07', '2018-05-14') = 0"));
-        assert!(session.value::<bool>("SELECT trips_weekly_average(st_makeenvelope(7, 44, 8, 45, 4326)) = 0"));
+        assert!(session.value::<bool>(
+            "SELECT trips_weekly_average(7, 44, 8, 45, '2018-05-07', '2018-05-14') = 0"
+        ));
+        assert!(
+            session.value::<bool>(
+                "SELECT trips_weekly_average(st_makeenvelope(7, 44, 8, 45, 4326)) = 0"
+            )
+        );
         assert_eq!(weeks(&mut session, "7, 44, 8, 45"), "");
-        assert_eq!(weeks(&mut session, "7, 44, 8, 45, '2018-05-07', '2018-05-14'"), "2018-05-07:0/7");
+        assert_eq!(
+            weeks(&mut session, "7, 44, 8, 45, '2018-05-07', '2018-05-14'"),
+            "2018-05-07:0/7"
+        );
     }
 
     #[test]
     fn trips_of_any_year_that_a_file_may_hold_are_counted() {
         let (_database, mut session) = session_with(&["0001-01-01", "9999-12-31"]);
         let days = session.value::<i64>("SELECT sum(days) FROM trips_weekly_trips('Turin')");
-        assert_eq!(days, session.value::<i64>("SELECT (date '10000-01-03' - date '0001-01-01')::bigint"));
-        assert_eq!(session.value::<i64>("SELECT sum(trips)::bigint FROM trips_weekly_trips('Turin')"), 2);
+        assert_eq!(
+            days,
+            session.value::<i64>("SELECT (date '10000-01-03' - date '0001-01-01')::bigint")
+        );
+        assert_eq!(
+            session.value::<i64>("SELECT sum(trips)::bigint FROM trips_weekly_trips('Turin')"),
+            2
+        );
     }
 }
 
@@ -496,10 +641,13 @@ mod errors {
     fn scene() -> (Database, Session) {
         let database = Database::new();
         let mut session = database.connect();
-        let path = database.files().write_rows("t.csv", [
-            "Turin,POINT (7 45),POINT (8 46),2018-05-09 12:00:00,car",
-            "Prague,POINT (14 50),POINT (15 51),2018-05-09 12:00:00,car",
-        ]);
+        let path = database.files().write_rows(
+            "t.csv",
+            [
+                "Turin,POINT (7 45),POINT (8 46),2018-05-09 12:00:00,car",
+                "Prague,POINT (14 50),POINT (15 51),2018-05-09 12:00:00,car",
+            ],
+        );
         load(&mut session, &path);
         (database, session)
     }
@@ -510,10 +658,21 @@ mod errors {
     fn an_unknown_region_is_an_error_that_lists_the_known_ones() {
         let (_database, mut session) = scene();
         for function in FUNCTIONS {
-            for arguments in ["'turin'", "''", "'Turin x'", "7, 44, 8, 45, region => 'Rome'"] {
-                let error = refused(session.query(&format!("SELECT {function}({arguments})"), &[]), "22023");
+            for arguments in [
+                "'turin'",
+                "''",
+                "'Turin x'",
+                "7, 44, 8, 45, region => 'Rome'",
+            ] {
+                let error = refused(
+                    session.query(&format!("SELECT {function}({arguments})"), &[]),
+                    "22023",
+                );
                 let said = format!("{:?} {:?}", error.detail(), error.hint());
-                assert!(said.contains("Prague") && said.contains("Turin"), "{arguments}: {said}");
+                assert!(
+                    said.contains("Prague") && said.contains("Turin"),
+                    "{arguments}: {said}"
+                );
             }
         }
     }
@@ -548,7 +707,10 @@ mod errors {
         ];
         for function in FUNCTIONS {
             for arguments in arguments {
-                refused(session.query(&format!("SELECT {function}({arguments})"), &[]), "22023");
+                refused(
+                    session.query(&format!("SELECT {function}({arguments})"), &[]),
+                    "22023",
+                );
             }
         }
     }
@@ -557,12 +719,21 @@ mod errors {
     fn a_required_argument_that_is_null_gives_null_or_no_rows() {
         let (_database, mut session) = scene();
         for arguments in [
-            "NULL::text", "NULL::geometry", "NULL, 44, 8, 45", "7, NULL, 8, 45", "7, 44, NULL, 45", "7, 44, 8, NULL",
+            "NULL::text",
+            "NULL::geometry",
+            "NULL, 44, 8, 45",
+            "7, NULL, 8, 45",
+            "7, 44, NULL, 45",
+            "7, 44, 8, NULL",
             "NULL::text, '2018-05-07', '2018-05-14'",
         ] {
             let is_null = format!("SELECT trips_weekly_average({arguments}) IS NULL");
             assert!(session.value::<bool>(&is_null), "{arguments}");
-            assert_eq!(session.count(&format!("trips_weekly_trips({arguments})")), 0, "{arguments}");
+            assert_eq!(
+                session.count(&format!("trips_weekly_trips({arguments})")),
+                0,
+                "{arguments}"
+            );
         }
     }
 

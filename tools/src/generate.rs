@@ -134,8 +134,8 @@ impl Draw {
         ((high * u64::from(bound)) >> 32) as u32
     }
 
-    /// Nearly normal with mean 0 and variance 1: the sum of four uniform draws, which ends at
-    /// [`Draw::NORMAL_LIMIT`] and needs no logarithm.
+    /// Nearly normal with mean 0 and variance 1: the sum of four uniform draws, which stays within twice the square
+    /// root of 3 and needs no logarithm.
     fn normal(&mut self) -> f64 {
         let sum = self.uniform() + self.uniform() + self.uniform() + self.uniform();
         (sum - 2.0) * Self::SQRT_3

@@ -4,15 +4,15 @@
 //! |---|---|
 //! | `trips-generate` | writes a file of trips, the same bytes for the same seed: [`generate`] |
 //! | `trips-listen` | prints the events that an ingest pushes, as they arrive: [`listen`] |
-//! | `trips-bench` | times `trips_ingest` against `COPY`: [`bench`] and [`memory`] |
+//! | `trips-bench` | times `trips_ingest` against `COPY`: [`mod@bench`] and [`memory`] |
 #![forbid(unsafe_code)]
+
+use std::error::Error;
 
 pub mod bench;
 pub mod generate;
 pub mod listen;
 pub mod memory;
-
-use std::error::Error;
 
 /// An error and what caused it, in one line: the client says only "db error" by itself.
 #[must_use]

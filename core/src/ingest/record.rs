@@ -4,6 +4,7 @@
 //! take its neighbours with it; whether a record is well formed is decided afterwards, field by
 //! field ([`Fields::read`]). Text without quotes is never looked at byte by byte.
 
+use csv_core::ReadRecordResult;
 use memchr::{memchr, memchr2, memrchr};
 
 use super::reject::Reason;
@@ -241,10 +242,29 @@ pub fn count_lines(bytes: &[u8], ending: LineEnding) -> u64 {
 }
 
 /// Reads the fields of one record after the other, and keeps its memory for the next.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Fields {
     ends: Vec<usize>,
     text: Vec<u8>,
+    unquoter: csv_core::Reader,
+}
+
+impl Default for Fields {
+    fn default() -> Self {
+        Fields {
+            ends: Vec::new(),
+            text: Vec::new(),
+            unquoter: unquoter(),
+        }
+    }
+}
+
+/// A reader of csv-core that stands at the start of a record. It takes a byte order mark out of what it reads
+/// first, which must not be a record.
+fn unquoter() -> csv_core::Reader {
+    let mut reader = csv_core::Reader::new();
+    reader.read_record(b"\n", &mut [], &mut []);
+    reader
 }
 
 impl Fields {
@@ -287,65 +307,67 @@ impl Fields {
         ending: LineEnding,
         most: usize,
     ) -> Result<Row<'_>, Reason> {
-        self.text.clear();
-        let mut rest = Some(record);
-        while let Some(field) = rest {
-            rest = match field.split_first() {
-                Some((b'"', quoted)) => self.read_quoted_field(quoted, ending)?,
-                _ => self.read_unquoted_field(field, ending)?,
-            };
-            if self.ends.len() <= most {
-                self.ends.push(self.text.len());
+        check_quotes(record, ending)?;
+        let commas = memchr::memchr_iter(b',', record).take(most).count();
+        self.ends.resize(commas + 1, 0);
+        self.text.resize(record.len(), 0);
+        let mut filled = (0, 0);
+        for input in [record, b"\n"] {
+            let (text, ends) = (&mut self.text[filled.0..], &mut self.ends[filled.1..]);
+            let (result, _, written, ended) = self.unquoter.read_record(input, text, ends);
+            filled = (filled.0 + written, filled.1 + ended);
+            if result == ReadRecordResult::OutputEndsFull {
+                // There are more fields than anybody wants to see.
+                self.unquoter = unquoter();
+                break;
             }
         }
+        self.ends.truncate(filled.1);
         Ok(Row {
             text: &self.text,
             ends: &self.ends,
             gap: 0,
         })
     }
+}
 
-    /// Copies a field from after its opening quote; what follows its comma, if there is one.
-    fn read_quoted_field<'a>(
-        &mut self,
-        mut text: &'a [u8],
-        ending: LineEnding,
-    ) -> Result<Option<&'a [u8]>, Reason> {
-        loop {
-            let quote = memchr(b'"', text).ok_or(Reason::TextAfterQuote)?;
-            let (inside, from_quote) = text.split_at(quote);
-            self.text.extend_from_slice(inside);
-            match from_quote {
-                [b'"', b'"', rest @ ..] => {
-                    self.text.push(b'"');
-                    text = rest;
-                }
-                [b'"', b',', rest @ ..] => return Ok(Some(rest)),
-                [b'"'] => return Ok(None),
-                [b'"', stray, ..] if *stray == ending.stray() => return Err(ending.stray_reason()),
-                _ => return Err(Reason::TextAfterQuote),
-            }
+/// Whether a record is one that csv-core reads as it was meant: csv-core takes quotes anywhere, and drops or keeps them
+/// as it can.
+fn check_quotes(record: &[u8], ending: LineEnding) -> Result<(), Reason> {
+    let mut rest = Some(record);
+    while let Some(field) = rest {
+        rest = match field.split_first() {
+            Some((b'"', quoted)) => after_quoted_field(quoted, ending)?,
+            _ => after_unquoted_field(field, ending)?,
+        };
+    }
+    Ok(())
+}
+
+/// What follows the comma of a field that is given from after its opening quote, if there is one.
+fn after_quoted_field(mut text: &[u8], ending: LineEnding) -> Result<Option<&[u8]>, Reason> {
+    loop {
+        let quote = memchr(b'"', text).ok_or(Reason::TextAfterQuote)?;
+        match &text[quote..] {
+            [b'"', b'"', rest @ ..] => text = rest,
+            [b'"', b',', rest @ ..] => return Ok(Some(rest)),
+            [b'"'] => return Ok(None),
+            [b'"', stray, ..] if *stray == ending.stray() => return Err(ending.stray_reason()),
+            _ => return Err(Reason::TextAfterQuote),
         }
     }
+}
 
-    /// Copies a field that has no quotes; what follows its comma, if there is one.
-    fn read_unquoted_field<'a>(
-        &mut self,
-        text: &'a [u8],
-        ending: LineEnding,
-    ) -> Result<Option<&'a [u8]>, Reason> {
-        let (field, rest) = match memchr(b',', text) {
-            Some(comma) => (&text[..comma], Some(&text[comma + 1..])),
-            None => (text, None),
-        };
-        match memchr2(b'"', ending.stray(), field) {
-            Some(at) if field[at] == b'"' => Err(Reason::QuoteInUnquotedField),
-            Some(_) => Err(ending.stray_reason()),
-            None => {
-                self.text.extend_from_slice(field);
-                Ok(rest)
-            }
-        }
+/// What follows the comma of a field that has no quotes, if there is one.
+fn after_unquoted_field(text: &[u8], ending: LineEnding) -> Result<Option<&[u8]>, Reason> {
+    let (field, rest) = match memchr(b',', text) {
+        Some(comma) => (&text[..comma], Some(&text[comma + 1..])),
+        None => (text, None),
+    };
+    match memchr2(b'"', ending.stray(), field) {
+        Some(at) if field[at] == b'"' => Err(Reason::QuoteInUnquotedField),
+        Some(_) => Err(ending.stray_reason()),
+        None => Ok(rest),
     }
 }
 
