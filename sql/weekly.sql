@@ -49,7 +49,7 @@ BEGIN
     IF from_date >= to_date OR NOT isfinite(coalesce(from_date, to_date, '2000-01-01'))
                             OR NOT isfinite(coalesce(to_date, from_date, '2000-01-01')) THEN
         RAISE invalid_parameter_value USING
-            MESSAGE = format('invalid period: from_date %s, to_date %s', from_date, to_date),
+            MESSAGE = format('invalid period: from_date %s, to_date %s', coalesce(from_date::text, 'null'), coalesce(to_date::text, 'null')),
             DETAIL = 'Both must be finite, and from_date before to_date, which is the first day outside the period.';
     END IF;
     IF 'NaN' = ANY (box) OR box[2] > box[4] THEN

@@ -8,6 +8,7 @@ use trips_core::ingest::tuple::TUPLE_LENGTH;
 use super::dimension::Dimensions;
 use super::rejects;
 use crate::postgres::bulk_insert::BulkInsert;
+use crate::postgres::memory::Context;
 use crate::postgres::relation::Relation;
 
 /// Takes what the pipeline gives.
@@ -31,6 +32,8 @@ pub struct Database<'t> {
     ingest: i64,
     insert: BulkInsert<'t>,
     dimensions: Dimensions,
+    /// The arguments of statements, which would otherwise stay until the end of the call.
+    arguments: Context,
 }
 
 impl<'t> Database<'t> {
@@ -50,6 +53,7 @@ impl<'t> Database<'t> {
             ingest,
             insert: BulkInsert::begin(trip),
             dimensions,
+            arguments: Context::new(c"trips_ext statement arguments"),
         };
         Ok((database, known))
     }
@@ -65,11 +69,12 @@ impl Sink for Database<'_> {
         // SAFETY: target::open has checked that the table has the columns that the parsers form tuples of,
         // and they leave none null.
         unsafe { self.insert.insert(&batch.tuples, TUPLE_LENGTH) };
-        rejects::store(self.ingest, self.file, &batch.rejects)
+        self.arguments
+            .lend(|| rejects::store(self.ingest, self.file, &batch.rejects))
     }
 
     fn id(&mut self, dimension: Dimension, name: &str) -> Result<i16, Error> {
-        self.dimensions.id(dimension, name)
+        self.arguments.lend(|| self.dimensions.id(dimension, name))
     }
 }
 

@@ -33,6 +33,15 @@ impl Context {
         }
     }
 
+    /// Runs `work`, and frees what the server allocated for it. Nothing that `work` gives may be of that.
+    pub fn lend<T>(&self, work: impl FnOnce() -> T) -> T {
+        let entered = self.enter();
+        let result = work();
+        drop(entered);
+        self.reset();
+        result
+    }
+
     /// Frees what was allocated in it.
     pub fn reset(&self) {
         // SAFETY: the context is valid until `drop`; that nothing in it is used any more is what callers see to.

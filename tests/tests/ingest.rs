@@ -1221,7 +1221,7 @@ mod what_the_user_added {
             "ALTER TABLE trips.trip ADD CONSTRAINT early CHECK (departed_at < '2018-05-01 00:40')",
         );
         let error = refused(Ingest::of(&path).call(&mut session), "23514");
-        assert_eq!(error.constraint(), Some("early"));
+        assert!(error.message().contains("\"early\""), "{error:?}");
         assert!(session.is_single_threaded());
         assert_nothing_stored(&mut session);
         session.run(
@@ -1239,7 +1239,7 @@ mod what_the_user_added {
             .files()
             .write_rows("u.csv", numbered_rows(2999..4000));
         let error = refused(Ingest::of(&other).call(&mut session), "23505");
-        assert_eq!(error.constraint(), Some("one_at_a_time"));
+        assert!(error.message().contains("\"one_at_a_time\""), "{error:?}");
         assert_eq!(session.count("trips.trip"), 3000);
         assert_books_balance(&mut session);
     }

@@ -5,7 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use postgres::NoTls;
-use rand::SeedableRng;
+use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use trips_tests::database::eventually;
 use trips_tests::ingest::{forget, load};
@@ -497,6 +497,61 @@ mod failures {
         let (_database, event, session) = interrupted("pg_terminate_backend");
         assert_eq!(event.sqlstate(), "57P01");
         assert!(session.is_none(), "the session is gone");
+    }
+
+    /// Signals the backend of a load after a random time, again and again: each load is either whole and completed,
+    /// or not there and failed.
+    fn signalled_at_any_moment(signal: &str, sqlstate: &str, rounds: u32) {
+        let seed: u64 = rand::random();
+        println!("seed {seed}");
+        let mut random = ChaCha8Rng::seed_from_u64(seed);
+        let database = Database::new();
+        let mut other = database.connect();
+        let path = database.files().write_rows("t.csv", numbered_rows(0..60_000));
+        let begin = Instant::now();
+        let ingest = load(&mut database.connect(), &path).id();
+        let whole = begin.elapsed();
+        forget(&mut other, ingest).unwrap();
+        let mut listener = Listener::new(&database);
+        for _ in 0..rounds {
+            let mut session = database.connect();
+            let pid = session.pid();
+            let delay = whole.mul_f64(random.random_range(0.0..1.2));
+            let (result, session) = thread::scope(|scope| {
+                let loading = scope.spawn(|| (Ingest::of(&path).call(&mut session), session));
+                thread::sleep(delay);
+                other.run(&format!("SELECT {signal}({pid})"));
+                loading.join().unwrap()
+            });
+            drop(session);
+            println!("after {delay:?} of {whole:?}: {result:?}");
+            match result {
+                Ok(summary) => {
+                    assert_eq!(listener.until_end().last().unwrap().kind(), "completed");
+                    forget(&mut other, summary.id()).unwrap();
+                }
+                Err(error) => {
+                    // A signal before the load began, or after it ended, is no event.
+                    if let Some(event) = listener.next(Duration::from_millis(500)) {
+                        let end = if event.ends() { event } else { listener.until_end().pop().unwrap() };
+                        // 40000: all rows were in, and the transaction about to commit.
+                        assert!([sqlstate, "40000"].contains(&end.sqlstate()), "{end:?} {error:?}");
+                    }
+                }
+            }
+            assert_nothing_stored(&mut other);
+        }
+        assert_nothing_left(&mut other, None);
+    }
+
+    #[test]
+    fn a_load_can_be_cancelled_at_any_moment() {
+        signalled_at_any_moment("pg_cancel_backend", "57014", 30);
+    }
+
+    #[test]
+    fn a_load_can_be_terminated_at_any_moment() {
+        signalled_at_any_moment("pg_terminate_backend", "57P01", 20);
     }
 
     #[test]
