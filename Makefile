@@ -11,7 +11,7 @@ export PG_CONFIG PG_MAJOR ROWS REPEATS
 help: ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 
-demo: ## loads ROWS=200000 invented trips, or FILE=/path/trips.csv, and shows status and answers
+demo: ## loads ROWS=1000000 invented trips, or FILE=/path/trips.csv, and shows status and answers
 	@scripts/demo.sh $(if $(FILE),"$(FILE)")
 
 demo-stop: ## stops the demonstration's server

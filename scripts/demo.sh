@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Shows the extension at work: a file goes in, its status is pushed to a listening session, answers come out.
 #
-#     scripts/demo.sh              ROWS=200000 invented trips
+#     scripts/demo.sh              ROWS=1000000 invented trips
 #     scripts/demo.sh FILE         a file of your own
 #
 # `make demo` calls it. The server is a private cluster in target/demo; it keeps running until `make demo-stop`.
@@ -9,7 +9,7 @@
 # shellcheck source=scripts/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-ROWS=${ROWS:-200000}
+ROWS=${ROWS:-1000000}
 CLUSTER=$TARGET/demo
 SAMPLE_SEED=1
 LISTEN_SECONDS=3600

@@ -21,9 +21,6 @@ main() {
         options+=(--runas postgres --pgdata "$SERVER_FILES")
         export USER=${USER:-root}
     fi
-    # The flag with which cargo-pgrx builds what it installs. Given to all builds of this run, it spares a second build
-    # of every dependency.
-    export RUSTFLAGS="${RUSTFLAGS:-} -C link-arg=-Wl,--no-gc-sections"
     cargo pgrx test "pg$PG_MAJOR" "${options[@]}" "$@"
 }
 

@@ -91,7 +91,7 @@ cargo_suite() {
     suite "$@" || status=$?
     read -r passed failed skipped < <(awk '
         /^---- .* stdout ----$/ { test = $2 }
-        /^SKIPPED: / && !(test in skips) { skips[test]; skipped++; passed-- }
+        /^(SKIPPED|skipped): / && !(test in skips) { skips[test]; skipped++; passed-- }
         /^test result: / {
             for (i = 2; i <= NF; i++) {
                 if ($i == "passed;") passed += $(i - 1)

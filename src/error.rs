@@ -5,9 +5,9 @@ use pgrx::prelude::*;
 use trips_core::Error;
 use trips_core::event::Failure;
 
-/// The report that raises `error` when a function of SQL returns it.
+/// Raises `error`.
 #[track_caller]
-pub fn report(error: &Error) -> ErrorReport {
+pub fn raise(error: &Error) -> ! {
     let mut report = ErrorReport::new(
         PgSqlErrorCode::from(pack(error.sqlstate())),
         error.message(),
@@ -19,7 +19,8 @@ pub fn report(error: &Error) -> ErrorReport {
     if let Some(hint) = error.hint() {
         report = report.set_hint(hint);
     }
-    report
+    report.report(PgLogLevel::ERROR);
+    unreachable!("the server came back from an error")
 }
 
 /// What a listener learns of `error`.
@@ -51,10 +52,9 @@ pub fn caught_failure(error: &CaughtError) -> Failure {
 
 /// Five characters as the server packs them: six bits each, the first lowest.
 pub(crate) fn pack(sqlstate: &str) -> i32 {
-    sqlstate
-        .bytes()
-        .rev()
-        .fold(0, |code, byte| code << 6 | i32::from(byte.wrapping_sub(b'0') & 0x3f))
+    sqlstate.bytes().rev().fold(0, |code, byte| {
+        code << 6 | i32::from(byte.wrapping_sub(b'0') & 0x3f)
+    })
 }
 
 /// The inverse of [`pack`].

@@ -1,8 +1,8 @@
 //! trips_ext: vehicle trips in PostgreSQL.
 //!
-//! Files of trips are loaded in bulk ([`ingest`], on the pipeline of `trips_core`), their status is pushed
-//! while that runs ([`status`]), and answered about by the functions in `sql/`. [`api`] is what SQL sees of
-//! the Rust code, and [`postgres`] all of it that is unsafe.
+//! Files of trips are loaded in bulk (`ingest`, on the pipeline of `trips_core`), their status is pushed
+//! while that runs (`status`), and answered about by the functions in `sql/`. `api` is what SQL sees of
+//! the Rust code, and `postgres` all of it that is unsafe.
 
 use pgrx::prelude::*;
 

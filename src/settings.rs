@@ -9,7 +9,8 @@ use trips_core::Error;
 use trips_core::ingest::pipeline;
 
 /// A name that says whom it is for; LISTEN must name the same.
-static CHANNEL: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(c"trips_ingest"));
+static CHANNEL: GucSetting<Option<CString>> =
+    GucSetting::<Option<CString>>::new(Some(c"trips_ingest"));
 
 /// Anywhere, as COPY: pg_read_server_files is the right that guards files.
 static ALLOWED_DIRECTORIES: GucSetting<Option<CString>> =

@@ -2,44 +2,42 @@
 
 use std::panic::AssertUnwindSafe;
 
-use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 use trips_core::Error;
 
 use crate::error;
 use crate::ingest::load::{self, Summary};
-use crate::ingest::ledger;
 use crate::ingest::options::Options;
-use crate::postgres::{privileges, session};
+use crate::ingest::{self, ledger};
+use crate::postgres::{exit, privileges, session};
 use crate::settings;
 use crate::status::reporter::Reporter;
 
 /// Loads a file of trips; the comment in `sql/ingest.sql` is its documentation.
 #[pg_extern(volatile, parallel_unsafe)]
+// pgrx reads the columns off the signature: a type alias would hide them.
+#[allow(clippy::type_complexity)]
 fn trips_ingest(
     source: Option<&str>,
     on_error: default!(Option<&str>, "'stop'"),
     reject_limit: default!(Option<i64>, "NULL"),
     if_loaded: default!(Option<&str>, "'skip'"),
     dry_run: default!(Option<bool>, "false"),
-) -> Result<
-    TableIterator<
-        'static,
-        (
-            name!(ingest, Option<i64>),
-            name!(file, String),
-            name!(status, String),
-            name!(rows_read, i64),
-            name!(rows_loaded, i64),
-            name!(rows_rejected, i64),
-            name!(bytes, i64),
-            name!(elapsed, Interval),
-            name!(rows_per_second, i64),
-        ),
-    >,
-    ErrorReport,
+) -> TableIterator<
+    'static,
+    (
+        name!(ingest, Option<i64>),
+        name!(file, String),
+        name!(status, String),
+        name!(rows_read, i64),
+        name!(rows_loaded, i64),
+        name!(rows_rejected, i64),
+        name!(bytes, i64),
+        name!(elapsed, Interval),
+        name!(rows_per_second, i64),
+    ),
 > {
-    let ingest = || {
+    let run = || -> Result<_, Error> {
         let file = given("source", source)?;
         let options = Options::new(
             given("on_error", on_error)?,
@@ -48,15 +46,16 @@ fn trips_ingest(
             given("dry_run", dry_run)?,
         )?;
         require_rights()?;
+        exit::before_exit(ingest::session_ends);
         let summary = match options.dry_run {
             true => load::check(file, &options)?,
             false => load_and_report(file, &options)?,
         };
         Ok(row(file, &summary))
     };
-    match ingest() {
-        Ok(row) => Ok(TableIterator::once(row)),
-        Err(error) => Err(error::report(&error)),
+    match run() {
+        Ok(row) => TableIterator::once(row),
+        Err(error) => error::raise(&error),
     }
 }
 
@@ -102,7 +101,17 @@ fn load_and_report(file: &str, options: &Options) -> Result<Summary, Error> {
 fn row(
     file: &str,
     summary: &Summary,
-) -> (Option<i64>, String, String, i64, i64, i64, i64, Interval, i64) {
+) -> (
+    Option<i64>,
+    String,
+    String,
+    i64,
+    i64,
+    i64,
+    i64,
+    Interval,
+    i64,
+) {
     let counts = &summary.counts;
     (
         summary.ingest,

@@ -24,7 +24,10 @@ pub fn keep(trip: &Relation) -> Result<(), Error> {
         return Ok(());
     }
     let _owner = ActingAsOwner::of(trip);
-    spi::run("CREATE VIEW trips.drop_guard AS SELECT id FROM trips.trip WHERE false", &[])?;
+    spi::run(
+        "CREATE VIEW trips.drop_guard AS SELECT id FROM trips.trip WHERE false",
+        &[],
+    )?;
     spi::run(
         "COMMENT ON VIEW trips.drop_guard IS \
          'Keeps DROP EXTENSION trips_ext from removing ingested trips unless CASCADE says so'",
@@ -33,5 +36,8 @@ pub fn keep(trip: &Relation) -> Result<(), Error> {
 }
 
 fn exists() -> Result<bool, Error> {
-    spi::value("SELECT pg_catalog.to_regclass('trips.drop_guard') IS NOT NULL", &[])
+    spi::value(
+        "SELECT pg_catalog.to_regclass('trips.drop_guard') IS NOT NULL",
+        &[],
+    )
 }

@@ -13,9 +13,9 @@ use super::sink::{Database, Nowhere, Sink};
 use super::tally::Tally;
 use super::{guard, ledger, target, threads};
 use crate::postgres::signals::AllBlocked;
-use crate::postgres::{exit, message, spi};
+use crate::postgres::{message, spi};
 use crate::settings;
-use crate::status::reporter::{self, Reporter};
+use crate::status::reporter::Reporter;
 
 /// How long the backend waits for its threads before it looks at interrupts again.
 const POLL: Duration = Duration::from_millis(20);
@@ -65,7 +65,14 @@ pub fn check(file: &str, options: &Options) -> Result<Summary, Error> {
         return skip(&source, loaded_by, options, since);
     }
     let mut tally = Tally::new(file, source.size(), options.on_error);
-    run(source, 0, KnownNames::new(), &mut Nowhere, &mut tally, |_| ())?;
+    run(
+        source,
+        0,
+        KnownNames::new(),
+        &mut Nowhere,
+        &mut tally,
+        |_| (),
+    )?;
     Ok(Summary {
         ingest: None,
         status: Status::Checked,
@@ -167,8 +174,8 @@ fn skip(
     })
 }
 
-/// Runs the pipeline from `source` to `sink`. Its threads are joined before this returns or unwinds, and
-/// stopped before the session ends.
+/// Runs the pipeline from `source` to `sink`. Its threads are joined before this returns or unwinds; `session_ends`
+/// knows them.
 fn run(
     source: Source,
     ingest: i64,
@@ -177,10 +184,6 @@ fn run(
     tally: &mut Tally<'_>,
     progress: impl Fn(&Counts),
 ) -> Result<Digest, Error> {
-    exit::before_exit(|| {
-        threads::stop();
-        reporter::session_ends();
-    });
     let blocked = AllBlocked::new();
     let (header, mut pipeline) =
         Pipeline::start(source, settings::pipeline_settings(), ingest, known)?;
@@ -189,7 +192,9 @@ fn run(
     tally.skip_bytes(header.bytes());
     if !header.ignored().is_empty() {
         let names = header.ignored().join("\", \"");
-        message::notice(format!("ignoring columns that trips do not have: \"{names}\""));
+        message::notice(format!(
+            "ignoring columns that trips do not have: \"{names}\""
+        ));
     }
     while let Some(step) = pipeline.next(POLL)? {
         match step {

@@ -11,3 +11,12 @@ mod sink;
 mod tally;
 mod target;
 mod threads;
+
+use crate::status::reporter;
+
+/// To be called before the session's process ends, whatever it is doing: no thread may outlive what it uses, and
+/// listeners are told.
+pub fn session_ends() {
+    threads::stop();
+    reporter::session_ends();
+}

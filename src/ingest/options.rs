@@ -48,11 +48,19 @@ impl Options {
         let limit = reject_limit.map(u64::try_from);
         let on_error = match (on_error, limit) {
             (_, Some(Err(_) | Ok(0))) => {
-                return Err(invalid("reject_limit", &reject_limit, "a number of at least 1"));
+                return Err(invalid(
+                    "reject_limit",
+                    &reject_limit,
+                    "a number of at least 1",
+                ));
             }
             ("stop", None) => OnError::Stop,
             ("stop", Some(_)) => {
-                return Err(invalid("reject_limit", &reject_limit, "null unless on_error is \"ignore\""));
+                return Err(invalid(
+                    "reject_limit",
+                    &reject_limit,
+                    "null unless on_error is \"ignore\"",
+                ));
             }
             ("ignore", limit) => OnError::Ignore {
                 reject_limit: limit.and_then(Result::ok),
@@ -72,11 +80,7 @@ impl Options {
     }
 }
 
-fn invalid<T: ToString>(
-    name: &'static str,
-    value: &Option<T>,
-    allowed: &'static str,
-) -> Error {
+fn invalid<T: ToString>(name: &'static str, value: &Option<T>, allowed: &'static str) -> Error {
     Error::InvalidOption {
         name,
         value: value.as_ref().map(T::to_string).unwrap_or_default(),

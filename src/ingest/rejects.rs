@@ -18,8 +18,14 @@ pub fn store(ingest: i64, file: &str, rejects: &[Reject]) -> Result<(), Error> {
         .iter()
         .map(|reject| reject.column.map(|column| column.as_str()))
         .collect();
-    let states: Vec<&str> = rejects.iter().map(|reject| reject.reason.sqlstate()).collect();
-    let reasons: Vec<String> = rejects.iter().map(|reject| reject.reason.to_string()).collect();
+    let states: Vec<&str> = rejects
+        .iter()
+        .map(|reject| reject.reason.sqlstate())
+        .collect();
+    let reasons: Vec<String> = rejects
+        .iter()
+        .map(|reject| reject.reason.to_string())
+        .collect();
     let raws: Vec<&str> = rejects.iter().map(|reject| reject.raw.as_str()).collect();
     spi::run(
         "INSERT INTO trips.rejected_row (ingest_id, file, line, column_name, sqlstate, reason, raw) \

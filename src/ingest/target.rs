@@ -25,7 +25,10 @@ pub fn open() -> Result<Relation, Error> {
     let trip = Relation::open(c"trips", c"trip", LockMode::RowExclusive);
     privileges::require_insert(&trip);
     if privileges::row_security_applies(&trip) {
-        return Err(refuse("ingest with row-level security on trips.trip", "Use INSERT statements instead."));
+        return Err(refuse(
+            "ingest with row-level security on trips.trip",
+            "Use INSERT statements instead.",
+        ));
     }
     if !trip.is_heap() || is_distributed(&trip)? {
         return Err(refuse(
@@ -51,9 +54,12 @@ pub fn open() -> Result<Relation, Error> {
 fn has_expected_columns(trip: &Relation) -> bool {
     let columns = trip.columns();
     columns.len() == COLUMNS.len()
-        && columns.iter().zip(COLUMNS).all(|((name, oid), (expected, builtin))| {
-            name == expected && builtin.is_none_or(|builtin| *oid == pg_sys::Oid::from(builtin))
-        })
+        && columns
+            .iter()
+            .zip(COLUMNS)
+            .all(|((name, oid), (expected, builtin))| {
+                name == expected && builtin.is_none_or(|builtin| *oid == pg_sys::Oid::from(builtin))
+            })
 }
 
 /// Whether Citus has distributed the table: its shell is an ordinary table, but what is written there is lost.

@@ -76,7 +76,10 @@ unsafe fn word(
         let number = usize::try_from((*info).ii_IndexAttrNumbers[0]).ok()?;
         let attributes = pgrx::PgTupleDesc::from_pg_unchecked((*table).rd_att);
         let is_number = |attribute: &pg_sys::FormData_pg_attribute| {
-            attribute.attnotnull && TYPES.iter().any(|t| attribute.atttypid == pg_sys::Oid::from(*t))
+            attribute.attnotnull
+                && TYPES
+                    .iter()
+                    .any(|t| attribute.atttypid == pg_sys::Oid::from(*t))
         };
         (is_plain && number > 0 && attributes.iter().take(number).all(is_number))
             .then_some(HEADER_WORDS + number - 1)
@@ -96,11 +99,14 @@ impl MinMax {
     ) {
         let mut page: Option<Page> = None;
         for (image, slot) in rows {
-            let Some(word) = image.get(self.word) else { return };
-            // SAFETY: the heap has set where the slot's tuple is.
+            let Some(word) = image.get(self.word) else {
+                return;
+            };
+            // SAFETY: the slot is valid, and the heap has set where its tuple is.
+            let place = unsafe { (*slot).tts_tid };
             let row = Row {
                 value: *word as i64,
-                place: unsafe { (*slot).tts_tid },
+                place,
             };
             match &mut page {
                 Some(page) if page.first.block() == row.block() => page.add(row),
@@ -122,7 +128,10 @@ impl MinMax {
     /// As [`MinMax::insert`].
     unsafe fn tell(&self, table: pg_sys::Relation, page: &Page) {
         let mut told = [None; 3];
-        for (place, row) in [page.first, page.least, page.greatest].into_iter().enumerate() {
+        for (place, row) in [page.first, page.least, page.greatest]
+            .into_iter()
+            .enumerate()
+        {
             if told.contains(&Some(row.offset())) {
                 continue;
             }

@@ -215,7 +215,14 @@ unsafe fn insert_index_tuples(
         pg_sys::ExecInsertIndexTuples(target, slot, executor, false, false, none, none.cast());
         #[cfg(any(feature = "pg16", feature = "pg17", feature = "pg18"))]
         pg_sys::ExecInsertIndexTuples(
-            target, slot, executor, false, false, none, none.cast(), false,
+            target,
+            slot,
+            executor,
+            false,
+            false,
+            none,
+            none.cast(),
+            false,
         );
     }
 }

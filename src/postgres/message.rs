@@ -6,13 +6,23 @@ use pgrx::prelude::*;
 
 /// A NOTICE.
 pub fn notice(text: String) {
-    send(PgLogLevel::NOTICE, PgSqlErrorCode::ERRCODE_SUCCESSFUL_COMPLETION, text, None);
+    send(
+        PgLogLevel::NOTICE,
+        PgSqlErrorCode::ERRCODE_SUCCESSFUL_COMPLETION,
+        text,
+        None,
+    );
 }
 
 /// A WARNING with what can be done about it.
 pub fn warning(text: &str, hint: &str) {
     let code = PgSqlErrorCode::ERRCODE_WARNING;
-    send(PgLogLevel::WARNING, code, text.to_owned(), Some(hint.to_owned()));
+    send(
+        PgLogLevel::WARNING,
+        code,
+        text.to_owned(),
+        Some(hint.to_owned()),
+    );
 }
 
 fn send(level: PgLogLevel, code: PgSqlErrorCode, text: String, hint: Option<String>) {

@@ -32,11 +32,8 @@ impl Relation {
     pub fn open(schema: &CStr, name: &CStr, mode: LockMode) -> Relation {
         // SAFETY: the range variable is made by makeRangeVar of C strings that outlive the call.
         let relation = unsafe {
-            let range = pg_sys::makeRangeVar(
-                schema.as_ptr().cast_mut(),
-                name.as_ptr().cast_mut(),
-                -1,
-            );
+            let range =
+                pg_sys::makeRangeVar(schema.as_ptr().cast_mut(), name.as_ptr().cast_mut(), -1);
             pg_sys::table_openrv(range, mode.number())
         };
         Relation { relation }
@@ -73,7 +70,10 @@ impl Relation {
         unsafe {
             let kind = (*(*self.relation).rd_rel).relkind;
             kind == pg_sys::RELKIND_RELATION as std::ffi::c_char
-                && std::ptr::eq((*self.relation).rd_tableam, pg_sys::GetHeapamTableAmRoutine())
+                && std::ptr::eq(
+                    (*self.relation).rd_tableam,
+                    pg_sys::GetHeapamTableAmRoutine(),
+                )
         }
     }
 
@@ -98,7 +98,11 @@ impl Relation {
         attributes
             .iter()
             .map(|attribute| {
-                let name = if attribute.is_dropped() { "" } else { attribute.name() };
+                let name = if attribute.is_dropped() {
+                    ""
+                } else {
+                    attribute.name()
+                };
                 (name.to_owned(), attribute.atttypid)
             })
             .collect()

@@ -32,7 +32,10 @@ pub fn on_end(ended: fn(End)) {
 pub fn on_subtransaction_rollback(
     rolled_back: fn(pg_sys::SubTransactionId),
 ) -> SubXactCallbackReceipt {
-    register_subxact_callback(PgSubXactCallbackEvent::AbortSub, move |subtransaction, _| {
-        rolled_back(subtransaction);
-    })
+    register_subxact_callback(
+        PgSubXactCallbackEvent::AbortSub,
+        move |subtransaction, _| {
+            rolled_back(subtransaction);
+        },
+    )
 }

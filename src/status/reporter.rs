@@ -15,8 +15,8 @@ use trips_core::event::{Counts, Failure};
 use super::shared::{Shared, State, Transaction};
 use super::worker;
 use crate::postgres::shared_memory::Segment;
-use crate::postgres::worker::Worker;
 use crate::postgres::transaction::{self, End};
+use crate::postgres::worker::Worker;
 use crate::postgres::{latch, message, session};
 use crate::settings;
 
@@ -79,7 +79,9 @@ impl Reporter {
     /// How far the load is.
     pub fn progress(&self, counts: &Counts) {
         if let Some(Line { shared, .. }) = &self.line {
-            shared.bytes_done.store(counts.bytes_done, Ordering::Relaxed);
+            shared
+                .bytes_done
+                .store(counts.bytes_done, Ordering::Relaxed);
             shared.rows.store(counts.rows, Ordering::Relaxed);
             shared.rejected.store(counts.rejected, Ordering::Relaxed);
         }
@@ -96,7 +98,9 @@ impl Reporter {
         CURRENT.with_borrow_mut(|current| {
             if let (Some(current), Some(Line { shared, .. })) = (current, &self.line) {
                 current.finished.push(transaction::current_subtransaction());
-                shared.kept.store(current.finished.len() as u32, Ordering::Release);
+                shared
+                    .kept
+                    .store(current.finished.len() as u32, Ordering::Release);
             }
         });
         self.end(State::Finished);
@@ -147,8 +151,12 @@ pub fn session_ends() {
 fn fail(shared: &Shared, failure: &Failure) {
     shared.error_sqlstate.set(&failure.sqlstate);
     shared.error_message.set(&failure.message);
-    shared.error_line.store(failure.line.unwrap_or(0), Ordering::Relaxed);
-    shared.error_column.set(failure.column.as_deref().unwrap_or(""));
+    shared
+        .error_line
+        .store(failure.line.unwrap_or(0), Ordering::Relaxed);
+    shared
+        .error_column
+        .set(failure.column.as_deref().unwrap_or(""));
     shared.set_state(State::Failed);
     latch::wake(shared.worker.load(Ordering::Acquire));
 }
@@ -167,10 +175,14 @@ fn worker_of_transaction() -> Option<Line> {
 
 fn start_worker() -> Option<Line> {
     let shared = Rc::new(Segment::<Shared>::create()?);
-    shared.role.store(session::authenticated_role().to_u32(), Ordering::Relaxed);
+    shared
+        .role
+        .store(session::authenticated_role().to_u32(), Ordering::Relaxed);
     shared.channel.set(&settings::channel());
     shared.session.store(latch::address(), Ordering::Relaxed);
-    shared.database.store(session::database().to_u32(), Ordering::Release);
+    shared
+        .database
+        .store(session::database().to_u32(), Ordering::Release);
     // A transaction that fails at once unmaps the segment before the worker has come up.
     shared.pin();
     shared.pinned.store(1, Ordering::Release);
@@ -184,7 +196,9 @@ fn start_worker() -> Option<Line> {
     CURRENT.set(Some(Current {
         line: line.clone(),
         finished: Vec::new(),
-        rollbacks: Some(transaction::on_subtransaction_rollback(subtransaction_rolled_back)),
+        rollbacks: Some(transaction::on_subtransaction_rollback(
+            subtransaction_rolled_back,
+        )),
     }));
     Some(line)
 }
@@ -193,7 +207,12 @@ fn announce(shared: &Shared, ingest: i64, file: &str, started_at: i64) {
     shared.ingest.store(ingest, Ordering::Relaxed);
     shared.file.set(file);
     shared.started_at.store(started_at, Ordering::Relaxed);
-    for counter in [&shared.bytes_total, &shared.bytes_done, &shared.rows, &shared.rejected] {
+    for counter in [
+        &shared.bytes_total,
+        &shared.bytes_done,
+        &shared.rows,
+        &shared.rejected,
+    ] {
         counter.store(0, Ordering::Relaxed);
     }
     shared.set_load(shared.load().0 + 1, State::Checking);
@@ -236,7 +255,9 @@ fn forget() {
 }
 
 fn transaction_ended(end: End) {
-    let Some(current) = CURRENT.take() else { return };
+    let Some(current) = CURRENT.take() else {
+        return;
+    };
     current.line.shared.set_transaction(match end {
         End::Committed => Transaction::Committed,
         End::RolledBack => Transaction::RolledBack,
@@ -253,9 +274,15 @@ fn subtransaction_rolled_back(subtransaction: pg_sys::SubTransactionId) {
     CURRENT.with_borrow_mut(|current| {
         let Some(current) = current else { return };
         let before = current.finished.len();
-        current.finished.retain(|finished_in| *finished_in < subtransaction);
+        current
+            .finished
+            .retain(|finished_in| *finished_in < subtransaction);
         if current.finished.len() < before {
-            current.line.shared.kept.store(current.finished.len() as u32, Ordering::Release);
+            current
+                .line
+                .shared
+                .kept
+                .store(current.finished.len() as u32, Ordering::Release);
             latch::wake(current.line.shared.worker.load(Ordering::Acquire));
         }
     });

@@ -58,10 +58,16 @@ pub enum State {
 
 impl State {
     fn from_number(number: u32) -> State {
-        [State::Checking, State::Loading, State::Finished, State::Skipped, State::Failed]
-            .into_iter()
-            .find(|state| *state as u32 == number)
-            .unwrap_or(State::None)
+        [
+            State::Checking,
+            State::Loading,
+            State::Finished,
+            State::Skipped,
+            State::Failed,
+        ]
+        .into_iter()
+        .find(|state| *state as u32 == number)
+        .unwrap_or(State::None)
     }
 
     /// Whether the load is over.
@@ -163,6 +169,7 @@ impl Shared {
 
     /// Publishes the end of the transaction.
     pub fn set_transaction(&self, transaction: Transaction) {
-        self.transaction.store(transaction as u32, Ordering::Release);
+        self.transaction
+            .store(transaction as u32, Ordering::Release);
     }
 }

@@ -83,6 +83,10 @@ impl<'s> Teller<'s> {
         }
         if load > self.shared.acknowledged.load(Ordering::Relaxed) {
             self.tell_state(state, load);
+            if transaction == Transaction::RolledBack && !state.is_final() {
+                // The session had no time to say why.
+                self.notify(Kind::Failed, state, &self.current(), Some(rolled_back()));
+            }
         }
         self.tell_rolled_back(transaction);
         transaction

@@ -1,6 +1,7 @@
 //! Tests that run inside the server: what unit tests cannot reach and sessions cannot see.
 
 #[pgrx::pg_schema]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use pgrx::prelude::*;
     use trips_core::ingest::parse::point::Point;
@@ -28,7 +29,10 @@ mod tests {
 
     fn insert(lines: impl IntoIterator<Item = u64>) {
         let table = Relation::open(c"trips", c"trip", LockMode::RowExclusive);
-        let tuples: Vec<_> = lines.into_iter().map(|line| trip(line).to_tuple()).collect();
+        let tuples: Vec<_> = lines
+            .into_iter()
+            .map(|line| trip(line).to_tuple())
+            .collect();
         let mut insert = BulkInsert::begin(&table);
         // SAFETY: the tuples are those of trips.trip.
         unsafe { insert.insert(&tuples, TUPLE_LENGTH) };
@@ -80,7 +84,8 @@ mod tests {
 
     #[pg_test]
     fn a_bulk_insert_fills_the_indexes_that_users_add() {
-        Spi::run("CREATE INDEX ON trips.trip (id); CREATE INDEX ON trips.trip USING gist (origin)").unwrap();
+        Spi::run("CREATE INDEX ON trips.trip (id); CREATE INDEX ON trips.trip USING gist (origin)")
+            .unwrap();
         insert(1..1502);
         Spi::run("SET enable_seqscan = off; SET enable_bitmapscan = off").unwrap();
         assert_eq!(
@@ -107,7 +112,10 @@ mod tests {
 
     #[pg_test(error = "new row for relation \"trip\" violates check constraint \"no_such_line\"")]
     fn a_bulk_insert_honours_check_constraints() {
-        Spi::run("ALTER TABLE trips.trip ADD CONSTRAINT no_such_line CHECK (id & 4294967295 <> 1200)").unwrap();
+        Spi::run(
+            "ALTER TABLE trips.trip ADD CONSTRAINT no_such_line CHECK (id & 4294967295 <> 1200)",
+        )
+        .unwrap();
         insert(1..1502);
     }
 

@@ -186,6 +186,27 @@ impl Session {
     }
 }
 
+/// Waits until the session of another backend waits for a lock.
+#[track_caller]
+pub fn wait_until_blocked(observer: &mut Session, pid: i32) {
+    eventually("the session waits for a lock", || {
+        observer.value(&format!(
+            "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE pid = {pid} AND wait_event_type = 'Lock')"
+        ))
+    });
+}
+
+/// Waits until the session of another backend waits for a lock, or has nothing to do any more.
+#[track_caller]
+pub fn wait_until_blocked_or_idle(observer: &mut Session, pid: i32) {
+    eventually("the session waits for a lock or is done", || {
+        observer.value(&format!(
+            "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE pid = {pid}
+                AND (wait_event_type = 'Lock' OR state = 'idle'))"
+        ))
+    });
+}
+
 /// Resident memory of a process that it shares with no other, in bytes.
 fn private_memory(pid: i32) -> u64 {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("the backend lives");

@@ -5,6 +5,7 @@
 //! `TRIPS_TEST_CONNINFO`, a libpq connection string of a superuser, and `TRIPS_TEST_DATA_DIR`, a directory that
 //! the suites write into and the server reads.
 
+pub mod aftermath;
 pub mod cluster;
 pub mod database;
 pub mod files;

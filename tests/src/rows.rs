@@ -5,6 +5,7 @@ use std::io::{BufWriter, Write};
 
 use rand::{Rng, RngExt};
 
+use crate::database::{Database, Session};
 use crate::files::{Files, HEADER};
 
 /// A valid row.
@@ -100,4 +101,19 @@ pub fn write_full_form(files: &Files, name: &str, count: u64, random: &mut impl 
     }
     out.flush().expect("the disk has room");
     files.path(name)
+}
+
+/// Makes loads slow: each trip also goes into two GiST indexes.
+pub fn make_slow(session: &mut Session) {
+    session.run(
+        "CREATE INDEX ON trips.trip USING gist (origin);
+         CREATE INDEX ON trips.trip USING gist (destination)",
+    );
+}
+
+/// A file whose load into such a table takes seconds; its path.
+pub fn slow_file(database: &Database) -> String {
+    database
+        .files()
+        .write_rows("slow.csv", numbered_rows(0..600_000))
 }

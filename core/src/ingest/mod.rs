@@ -1,7 +1,7 @@
 //! From a file of trips to batches of ready heap tuples.
 //!
 //! [`source`] opens a file, [`blocks`] cuts it into blocks of whole records, [`record`] finds the
-//! records and their fields, [`parse`] reads the values, and [`batch`] puts the [tuples](tuple) and
+//! records and their fields, [`parse`] reads the values, and [`batch`] puts the [tuples](mod@tuple) and
 //! the [rejected rows](reject) of a block together. [`pipeline`] does all this in threads.
 
 pub mod batch;

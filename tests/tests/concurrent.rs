@@ -1,0 +1,248 @@
+//! Loads and forgets at the same time: each is whole, and none sees half of another.
+
+use std::sync::Barrier;
+use std::thread;
+
+use trips_tests::database::{wait_until_blocked, wait_until_blocked_or_idle};
+use trips_tests::ingest::{forget, load};
+use trips_tests::rows::{numbered, numbered_rows};
+use trips_tests::snapshot::assert_books_balance;
+use trips_tests::{Database, Ingest};
+
+#[test]
+fn twice_at_once_from_two_sessions_is_loaded_once() {
+    let database = Database::new();
+    for round in 0..10 {
+        let rows = numbered_rows(0..2000 + round);
+        let path = database.files().write_rows(&format!("{round}.csv"), rows);
+        let barrier = Barrier::new(2);
+        let mut outcomes = thread::scope(|scope| {
+            let load = || {
+                let mut session = database.connect();
+                barrier.wait();
+                Ingest::of(&path).run(&mut session)
+            };
+            let other = scope.spawn(load);
+            [load(), other.join().unwrap()]
+        });
+        outcomes.sort_by(|a, b| a.status.cmp(&b.status));
+        assert_eq!(
+            outcomes.each_ref().map(|o| o.status.as_str()),
+            ["loaded", "skipped"]
+        );
+        assert_eq!(outcomes[0].ingest, outcomes[1].ingest);
+        assert_eq!(outcomes[0].loaded, 2000 + round as i64);
+    }
+    let mut session = database.connect();
+    assert_eq!(session.count("trips.ingest"), 10);
+    assert_books_balance(&mut session);
+}
+
+/// What a second load of a file says that waits until the first one's transaction ends in this way.
+fn second_after(end_of_first: &str) -> String {
+    let database = Database::new();
+    let path = database.files().write_rows("t.csv", numbered_rows(0..100));
+    let (mut first, mut second) = (database.connect(), database.connect());
+    let mut observer = database.connect();
+    first.run("BEGIN");
+    load(&mut first, &path);
+    let pid = second.pid();
+    let status = thread::scope(|scope| {
+        let waiting = scope.spawn(|| Ingest::of(&path).run(&mut second).status);
+        wait_until_blocked(&mut observer, pid);
+        first.run(end_of_first);
+        waiting.join().unwrap()
+    });
+    assert_eq!(observer.count("trips.trip"), 100);
+    assert_books_balance(&mut observer);
+    status
+}
+
+#[test]
+fn a_second_load_waits_for_the_first_and_is_skipped_when_that_commits() {
+    assert_eq!(second_after("COMMIT"), "skipped");
+}
+
+#[test]
+fn a_second_load_waits_for_the_first_and_loads_when_that_rolls_back() {
+    assert_eq!(second_after("ROLLBACK"), "loaded");
+}
+
+fn rows_of(regions: &[&str], sources: &[&str]) -> Vec<String> {
+    let names = regions.iter().zip(sources).cycle().take(500);
+    (0..)
+        .zip(names)
+        .map(|(number, (region, source))| {
+            let mut row = numbered(number);
+            (row.region, row.datasource) = ((*region).to_owned(), (*source).to_owned());
+            row.to_string()
+        })
+        .collect()
+}
+
+#[test]
+fn different_files_that_bring_the_same_new_names_in_any_order_both_succeed() {
+    let database = Database::new();
+    for round in 0..10 {
+        let names = ["a", "b", "c", "d"].map(|name| format!("{name}{round}"));
+        let forward: Vec<&str> = names.iter().map(String::as_str).collect();
+        let backward: Vec<&str> = forward.iter().rev().copied().collect();
+        let files = database.files();
+        let paths = [
+            files.write_rows("f.csv", rows_of(&forward, &backward)),
+            files.write_rows("b.csv", rows_of(&backward, &forward)),
+        ];
+        let barrier = Barrier::new(2);
+        thread::scope(|scope| {
+            for path in &paths {
+                scope.spawn(|| {
+                    let mut session = database.connect();
+                    barrier.wait();
+                    load(&mut session, path);
+                });
+            }
+        });
+    }
+    let mut session = database.connect();
+    assert_eq!(session.count("trips.region"), 40);
+    assert_eq!(session.count("trips.datasource"), 40);
+    assert_eq!(session.count("trips.trip"), 10_000);
+    assert_books_balance(&mut session);
+}
+
+#[test]
+fn a_load_is_whole_whether_the_one_that_brought_its_names_commits_or_not() {
+    for end in ["COMMIT", "ROLLBACK"] {
+        let database = Database::new();
+        let files = database.files();
+        let first_path = files.write_rows("1.csv", rows_of(&["x"], &["y"]));
+        let second_path = files.write_rows("2.csv", rows_of(&["x", "z"], &["y", "y"]));
+        let (mut first, mut second) = (database.connect(), database.connect());
+        let mut observer = database.connect();
+        first.run("BEGIN");
+        load(&mut first, &first_path);
+        let pid = second.pid();
+        thread::scope(|scope| {
+            let waiting = scope.spawn(|| load(&mut second, &second_path));
+            wait_until_blocked_or_idle(&mut observer, pid);
+            first.run(end);
+            waiting.join().unwrap();
+        });
+        let trips = observer.count("trips.trip");
+        assert_eq!(trips, if end == "COMMIT" { 1000 } else { 500 });
+        assert_eq!(observer.count("trips.region"), 2, "{end}");
+        assert_books_balance(&mut observer);
+    }
+}
+
+#[test]
+fn forgetting_waits_for_a_load_that_runs() {
+    let database = Database::new();
+    let files = database.files();
+    let (mut loading, mut forgetting) = (database.connect(), database.connect());
+    let mut observer = database.connect();
+    let first = load(
+        &mut loading,
+        &files.write_rows("1.csv", rows_of(&["x"], &["y"])),
+    )
+    .id();
+    let second_path = files.write_rows("2.csv", rows_of(&["x", "z"], &["y", "y"]));
+    loading.run("BEGIN");
+    load(&mut loading, &second_path);
+    let pid = forgetting.pid();
+    let removed = thread::scope(|scope| {
+        let waiting = scope.spawn(|| forget(&mut forgetting, first).unwrap());
+        wait_until_blocked(&mut observer, pid);
+        loading.run("COMMIT");
+        waiting.join().unwrap()
+    });
+    assert_eq!((removed, observer.count("trips.trip")), (500, 500));
+    assert_eq!(
+        observer.count("trips.region"),
+        2,
+        "x is still used by the second file"
+    );
+    assert_books_balance(&mut observer);
+}
+
+#[test]
+fn a_load_waits_for_a_forget_of_the_names_it_needs() {
+    let database = Database::new();
+    let files = database.files();
+    let (mut forgetting, mut loading) = (database.connect(), database.connect());
+    let mut observer = database.connect();
+    let first = load(
+        &mut loading,
+        &files.write_rows("1.csv", rows_of(&["x"], &["y"])),
+    )
+    .id();
+    let second_path = files.write_rows("2.csv", &rows_of(&["x"], &["y"])[1..]);
+    forgetting.run("BEGIN");
+    forget(&mut forgetting, first).unwrap();
+    let pid = loading.pid();
+    thread::scope(|scope| {
+        let waiting = scope.spawn(|| load(&mut loading, &second_path));
+        wait_until_blocked_or_idle(&mut observer, pid);
+        forgetting.run("COMMIT");
+        waiting.join().unwrap();
+    });
+    assert_eq!(observer.count("trips.trip"), 499);
+    assert_books_balance(&mut observer);
+}
+
+#[test]
+fn a_transaction_with_an_older_snapshot_never_loads_a_file_twice() {
+    for level in ["REPEATABLE READ", "SERIALIZABLE"] {
+        let database = Database::new();
+        let (mut session, mut other) = (database.connect(), database.connect());
+        let path = database.files().write_rows("t.csv", numbered_rows(0..100));
+        session.run(&format!(
+            "BEGIN ISOLATION LEVEL {level}; SELECT count(*) FROM trips.ingest"
+        ));
+        load(&mut other, &path);
+        match Ingest::of(&path).call(&mut session) {
+            Ok(summary) => assert_eq!(summary.status, "skipped", "{level}"),
+            Err(error) => {
+                let code = error.code().map(|code| code.code().to_owned());
+                assert!(
+                    matches!(code.as_deref(), Some("23505" | "40001")),
+                    "{error:?}"
+                );
+            }
+        }
+        session.run("ROLLBACK");
+        assert_eq!(other.count("trips.trip"), 100);
+        assert_books_balance(&mut other);
+    }
+}
+
+#[test]
+fn loads_and_forgets_at_once_neither_fail_nor_lose_a_row() {
+    let database = Database::new();
+    thread::scope(|scope| {
+        for worker in 0..4_u64 {
+            let database = &database;
+            scope.spawn(move || {
+                let mut session = database.connect();
+                for round in 0..8_u64 {
+                    let rows = (0..200).map(|number| {
+                        let mut row = numbered(number);
+                        // Names that the workers share, bring and lose at the same time.
+                        row.region = format!("region {}", (number + worker + round) % 5);
+                        row.datasource = format!("car {}", (number * (worker + 1) + round) % 7);
+                        format!("{row}")
+                    });
+                    let rows = rows.chain([format!("{}", numbered(worker * 100 + round))]);
+                    let path = database.files().write_rows(&format!("{worker}.csv"), rows);
+                    let ingest = load(&mut session, &path).id();
+                    if round % 2 == 0 {
+                        assert_eq!(forget(&mut session, ingest).unwrap(), 201);
+                    }
+                }
+            });
+        }
+    });
+    let mut session = database.connect();
+    assert_eq!(session.count("trips.trip"), 4 * 4 * 201);
+    assert_books_balance(&mut session);
+}
