@@ -42,6 +42,7 @@ build_and_install() {
         options+=(--sudo)
     }
     say "building and installing trips_ext for PostgreSQL $PG_MAJOR (the first time takes minutes)"
+    spare_running_servers
     cargo pgrx install --release --pg-config "$PG_CONFIG" "${options[@]}" >"$LOG" 2>&1 || {
         tail -n 60 "$LOG" >&2
         fail "the build failed (the whole log: $LOG)"

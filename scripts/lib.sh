@@ -101,6 +101,16 @@ use_postgres() {
     export PG_CONFIG PG_BIN PG_MAJOR
 }
 
+# Puts a copy of the installed library in its place. What follows writes into that file, and servers that run have the
+# old one mapped: they would die.
+spare_running_servers() {
+    local library
+    library=$("$PG_CONFIG" --pkglibdir)/trips_ext.so
+    [ -f "$library" ] || return 0
+    as_root cp -p "$library" "$library.new"
+    as_root mv -f "$library.new" "$library"
+}
+
 # The features that build the extension for the PostgreSQL in use.
 pg_features() { echo "--no-default-features --features pg$PG_MAJOR"; }
 

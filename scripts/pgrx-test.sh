@@ -21,6 +21,7 @@ main() {
         options+=(--runas postgres --pgdata "$SERVER_FILES")
         export USER=${USER:-root}
     fi
+    spare_running_servers
     cargo pgrx test "pg$PG_MAJOR" "${options[@]}" "$@"
 }
 
