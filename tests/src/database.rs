@@ -240,14 +240,21 @@ pub struct Role {
 }
 
 impl Role {
+    /// The name of a role that the test makes by itself.
+    pub fn unmade() -> Role {
+        Role {
+            name: unique_name("role"),
+        }
+    }
+
     /// A new role that may log in, with attributes as in `CREATE ROLE`.
     pub fn new(attributes: &str) -> Role {
-        let name = unique_name("role");
+        let role = Role::unmade();
         cluster()
             .connect()
-            .batch_execute(&format!("CREATE ROLE {name} LOGIN {attributes}"))
+            .batch_execute(&format!("CREATE ROLE {} LOGIN {attributes}", role.name))
             .expect("a role can be made");
-        Role { name }
+        role
     }
 }
 

@@ -5,12 +5,17 @@ use std::fs;
 use std::io::Write;
 use std::process::Stdio;
 
-use trips_tests::Database;
 use trips_tests::files::repository;
+use trips_tests::ingest::{forget, load};
 use trips_tests::program::program;
+use trips_tests::rows::numbered_rows;
+use trips_tests::{Database, Role};
 
 /// The file that README loads; the tests put the sample in its place.
 const README_FILE: &str = "/data/trips.csv";
+
+/// The role that README makes; roles belong to the whole cluster, so the tests give it a name of their own.
+const README_ROLE: &str = "loader";
 
 /// A fenced block: its language, its text and the line of README on which it begins.
 #[derive(Debug, PartialEq)]
@@ -90,6 +95,7 @@ fn psql(database: &Database, block: &Block) -> String {
 #[test]
 fn every_statement_of_the_readme_gives_the_output_that_stands_below_it() {
     let readme = fs::read_to_string(repository().join("README.md")).expect("there is a README.md");
+    let role = Role::unmade();
     let database = Database::empty();
     let sample = fs::read(repository().join("samples/trips.csv")).expect("there is a sample");
     let sample = database.files().write("trips.csv", sample);
@@ -101,7 +107,10 @@ fn every_statement_of_the_readme_gives_the_output_that_stands_below_it() {
         }
         let statements = Block {
             language: String::new(),
-            text: block.text.replace(README_FILE, &sample),
+            text: block
+                .text
+                .replace(README_FILE, &sample)
+                .replace(README_ROLE, &role.name),
             ..*block
         };
         let printed = psql(&database, &statements).replace(&sample, README_FILE);
@@ -119,6 +128,16 @@ fn every_statement_of_the_readme_gives_the_output_that_stands_below_it() {
     }
     println!("{run} blocks run, {compared} outputs compared");
     assert!(run > 0, "README.md has no SQL");
+    assert_may_load_and_forget(&database, &role);
+}
+
+/// The rights that README grants are all that it takes.
+fn assert_may_load_and_forget(database: &Database, role: &Role) {
+    let path = database.files().write_rows("more.csv", numbered_rows(0..5));
+    let mut session = database.connect();
+    session.run(&format!("SET ROLE {}", role.name));
+    let ingest = load(&mut session, &path).id();
+    assert_eq!(forget(&mut session, ingest).expect("it may forget"), 5);
 }
 
 #[test]
