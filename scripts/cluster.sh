@@ -144,6 +144,8 @@ configure() {
 }
 
 launch() {
+    # With it, the details of errors would hold Rust's own stack.
+    unset RUST_BACKTRACE
     as_server "$PG_BIN/pg_ctl" -D "$DATA" -l "$LOG" -s -w -t 120 start </dev/null >/dev/null 2>&1 || {
         as_server tail -n 20 "$LOG" >&2 || true
         fail "the server did not start (its log: $LOG)"
