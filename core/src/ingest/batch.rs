@@ -72,12 +72,6 @@ pub struct Batch {
 }
 
 impl Batch {
-    /// The bytes of all tuples, [`TUPLE_STRIDE`] each, of which [`TUPLE_LENGTH`] are the tuple. They
-    /// start at an address that is a multiple of eight.
-    pub fn tuple_bytes(&self) -> &[u8] {
-        bytemuck::cast_slice(&self.tuples)
-    }
-
     /// The trips of all tuples.
     pub fn trips(&self) -> impl ExactSizeIterator<Item = Trip> + '_ {
         self.tuples.iter().map(Trip::from_tuple)
