@@ -58,13 +58,12 @@ impl<'r> BulkInsert<'r> {
     /// where one is forbidden.
     pub unsafe fn insert<const WORDS: usize>(&mut self, images: &[[u64; WORDS]], length: usize) {
         for chunk in images.chunks(TUPLES_PER_CALL) {
-            let scratch = self.scratch.enter();
-            self.executor.store(chunk, length);
-            self.executor.check(chunk.len());
-            self.executor.insert(chunk.len());
-            self.executor.index(chunk);
-            drop(scratch);
-            self.scratch.reset();
+            self.scratch.lend(|| {
+                self.executor.store(chunk, length);
+                self.executor.check(chunk.len());
+                self.executor.insert(chunk.len());
+                self.executor.index(chunk);
+            });
         }
     }
 

@@ -116,7 +116,7 @@ impl Reporter {
     fn end(&self, state: State) {
         let Some(line) = &self.line else { return };
         line.shared.set_state(state);
-        latch::wake(line.shared.worker.load(Ordering::Acquire));
+        line.shared.wake_worker();
         if !line.is_acknowledged() {
             forget();
             message::warning(
@@ -158,7 +158,7 @@ fn fail(shared: &Shared, failure: &Failure) {
         .error_column
         .set(failure.column.as_deref().unwrap_or(""));
     shared.set_state(State::Failed);
-    latch::wake(shared.worker.load(Ordering::Acquire));
+    shared.wake_worker();
 }
 
 /// The worker that serves this transaction, started now if there is none yet.
@@ -216,13 +216,13 @@ fn announce(shared: &Shared, ingest: i64, file: &str, started_at: i64) {
         counter.store(0, Ordering::Relaxed);
     }
     shared.set_load(shared.load().0 + 1, State::Checking);
-    latch::wake(shared.worker.load(Ordering::Acquire));
+    shared.wake_worker();
 }
 
 impl Line {
     /// Has the worker see that the transaction has ended. One that will never come up cannot unpin the segment.
     fn leave(&self) {
-        latch::wake(self.shared.worker.load(Ordering::Acquire));
+        self.shared.wake_worker();
         if self.worker.has_stopped() {
             super::unpin(&self.shared);
         }
@@ -283,7 +283,7 @@ fn subtransaction_rolled_back(subtransaction: pg_sys::SubTransactionId) {
                 .shared
                 .kept
                 .store(current.finished.len() as u32, Ordering::Release);
-            latch::wake(current.line.shared.worker.load(Ordering::Acquire));
+            current.line.shared.wake_worker();
         }
     });
 }

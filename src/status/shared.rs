@@ -3,6 +3,7 @@
 
 use std::sync::atomic::{AtomicI64, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
+use crate::postgres::latch;
 use crate::postgres::shared_memory::Shareable;
 
 /// Text of at most `N` bytes; what is longer is cut.
@@ -156,6 +157,16 @@ impl Shared {
     /// Publishes where the current load is, and all that was written before.
     pub fn set_state(&self, state: State) {
         self.set_load(self.load().0, state);
+    }
+
+    /// Has the worker look at what was published.
+    pub fn wake_worker(&self) {
+        latch::wake(self.worker.load(Ordering::Acquire));
+    }
+
+    /// Has the session look at what the worker knows.
+    pub fn wake_session(&self) {
+        latch::wake(self.session.load(Ordering::Relaxed));
     }
 
     /// What became of the transaction.

@@ -118,7 +118,7 @@ impl<'s> Teller<'s> {
         }
         if state.is_final() {
             self.shared.acknowledged.store(load, Ordering::Release);
-            latch::wake(self.shared.session.load(Ordering::Relaxed));
+            self.shared.wake_session();
         }
     }
 

@@ -21,5 +21,5 @@ pub use database::{Database, Role, Session};
 pub use files::{DATA_DIR_ENV, Files, HEADER};
 pub use ingest::{Ingest, Summary};
 pub use listener::{Event, Listener};
-pub use refusal::{Place, refused};
+pub use refusal::{Place, refused, refused_case};
 pub use rows::Row;

@@ -11,14 +11,23 @@ use postgres::error::DbError;
 /// Where there is no error, or another.
 #[track_caller]
 pub fn refused<T: Debug>(result: Result<T, Error>, sqlstate: &str) -> DbError {
+    refused_case("the call", result, sqlstate)
+}
+
+/// As [`refused`], of one case among many: a failure names it.
+///
+/// # Panics
+/// Where there is no error, or another.
+#[track_caller]
+pub fn refused_case<T: Debug>(what: &str, result: Result<T, Error>, sqlstate: &str) -> DbError {
     let error = match result {
-        Ok(value) => panic!("expected {sqlstate}, but it gave {value:?}"),
+        Ok(value) => panic!("{what}: expected {sqlstate}, but it gave {value:?}"),
         Err(error) => error,
     };
     let Some(error) = error.as_db_error() else {
-        panic!("expected {sqlstate} of the server, but the session failed: {error:?}");
+        panic!("{what}: expected {sqlstate} of the server, but the session failed: {error:?}");
     };
-    assert_eq!(error.code().code(), sqlstate, "{error:?}");
+    assert_eq!(error.code().code(), sqlstate, "{what}: {error:?}");
     assert_style(error);
     error.clone()
 }

@@ -10,7 +10,7 @@ use trips_tests::database::wait_until_blocked;
 use trips_tests::ingest::load;
 use trips_tests::rows::{numbered, numbered_rows};
 use trips_tests::snapshot::{assert_books_balance, assert_nothing_stored};
-use trips_tests::{Database, HEADER, Ingest, Place, Session, refused};
+use trips_tests::{Database, HEADER, Ingest, Place, Session, refused, refused_case};
 
 const COLUMNS: [&str; 5] = [
     "region",
@@ -153,18 +153,7 @@ fn a_bad_file_is_refused_whole_in_either_mode() {
             Ingest::of(&path).dry_run(),
         ] {
             let result = call.call(&mut session);
-            let found = result
-                .as_ref()
-                .err()
-                .and_then(|error| error.code())
-                .map(|code| code.code().to_owned());
-            assert_eq!(
-                found.as_deref(),
-                Some(case.sqlstate),
-                "{}: {result:?}",
-                case.what
-            );
-            let error = refused(result, case.sqlstate);
+            let error = refused_case(case.what, result, case.sqlstate);
             if let Some(line) = case.line {
                 let place = Place::of(&error);
                 assert_eq!(
@@ -239,14 +228,7 @@ mod paths {
             Ingest::of(path).dry_run(),
         ] {
             let begin = Instant::now();
-            let result = call.call(session);
-            let found = result
-                .as_ref()
-                .err()
-                .and_then(|error| error.code())
-                .map(|code| code.code().to_owned());
-            assert_eq!(found.as_deref(), Some(sqlstate), "{what}: {result:?}");
-            refused(result, sqlstate);
+            refused_case(what, call.call(session), sqlstate);
             assert!(
                 begin.elapsed() < Duration::from_secs(10),
                 "{what} made the load wait"

@@ -3,7 +3,7 @@
 use trips_tests::ingest::{forget, load};
 use trips_tests::rows::{numbered, numbered_rows};
 use trips_tests::snapshot::{assert_books_balance, assert_nothing_stored, snapshot};
-use trips_tests::{Database, HEADER, Ingest, Place, refused};
+use trips_tests::{Database, HEADER, Ingest, Place, refused, refused_case};
 
 const COLUMNS: [&str; 5] = [
     "region",
@@ -349,18 +349,7 @@ fn every_bad_row_stops_a_load_with_its_sqlstate_line_and_column() {
         let path = database.files().write("bad.csv", around(&case.row));
         for call in [Ingest::of(&path), Ingest::of(&path).dry_run()] {
             let result = call.call(&mut session);
-            let found = result
-                .as_ref()
-                .err()
-                .and_then(|error| error.code())
-                .map(|code| code.code().to_owned());
-            assert_eq!(
-                found.as_deref(),
-                Some(case.sqlstate),
-                "{}: {result:?}",
-                case.what
-            );
-            let place = Place::of(&refused(result, case.sqlstate));
+            let place = Place::of(&refused_case(&case.what, result, case.sqlstate));
             let expected = (path.as_str(), LINE, case.column);
             assert_eq!(
                 (place.file.as_str(), place.line, place.column.as_deref()),

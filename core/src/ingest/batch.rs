@@ -85,8 +85,8 @@ pub struct Parser<N> {
     ingest: i64,
     names: N,
     fields: Fields,
-    regions: KnownNames,
-    datasources: KnownNames,
+    regions: NameIds,
+    datasources: NameIds,
 }
 
 impl<N: Names> Parser<N> {
@@ -98,8 +98,8 @@ impl<N: Names> Parser<N> {
             ingest,
             names,
             fields: Fields::default(),
-            regions: KnownNames::default(),
-            datasources: KnownNames::default(),
+            regions: NameIds::default(),
+            datasources: NameIds::default(),
         }
     }
 
@@ -246,8 +246,8 @@ impl<'a> Values<'a> {
     fn read(
         header: &Header,
         row: &Row<'a>,
-        regions: &KnownNames,
-        datasources: &KnownNames,
+        regions: &NameIds,
+        datasources: &NameIds,
     ) -> Result<Self, Refusal> {
         let field = |column| row.get(header.position(column));
         Ok(Values {
@@ -261,7 +261,7 @@ impl<'a> Values<'a> {
 }
 
 #[inline]
-fn read_name<'a>(column: Column, field: &'a [u8], known: &KnownNames) -> Result<Name<'a>, Refusal> {
+fn read_name<'a>(column: Column, field: &'a [u8], known: &NameIds) -> Result<Name<'a>, Refusal> {
     known
         .find(field)
         .map_err(|error| (Some(column), Reason::name(column, error)))
@@ -309,7 +309,7 @@ impl Name<'_> {
         self,
         dimension: Dimension,
         names: &mut impl Names,
-        known: &mut KnownNames,
+        known: &mut NameIds,
     ) -> Result<i16, Error> {
         match self {
             Name::Known(id) => Ok(id),
@@ -324,11 +324,11 @@ impl Name<'_> {
 
 /// The names of a dimension that have an id already. There can be 32,767 at the most.
 #[derive(Debug, Default)]
-struct KnownNames {
+struct NameIds {
     ids: HashMap<Box<[u8]>, i16>,
 }
 
-impl KnownNames {
+impl NameIds {
     /// The name in `field`. A name is its own normal form, so a field that is spelled like a known
     /// name needs no look at its characters.
     #[inline]
