@@ -1,24 +1,25 @@
 //! A seeded generator of trip files in the format that `trips_ingest` reads.
 //!
-//! The trips are invented, their shape is not: three cities, half of the ends at a few hot spots, commuting
+//! The trips are invented, their shape is not: cities of different size, half of the ends at a few hot spots, commuting
 //! peaks, fewer trips at weekends, two years in roughly increasing order of time.
 //!
-//! The same number of rows and the same seed give the same bytes on every machine. That is why nothing here
+//! The same number of rows, cities and the same seed give the same bytes on every machine. That is why nothing here
 //! calls a function whose last bit may differ between C libraries (`ln`, `sin`, `cos`): only IEEE basic
 //! arithmetic is exact everywhere.
 
 mod calendar;
 mod city;
 
-use std::io::{self, Write};
-
-use rand_pcg::Pcg64;
-use rand_pcg::rand_core::Rng;
+use std::io::{self, ErrorKind, Write};
 
 pub use calendar::{FIRST_DAY, PERIOD_DAYS};
 pub use city::{Hotspot, Point, REGIONS, Region};
 
+use crate::draw::Draw;
 use calendar::{Calendar, Instant};
+
+/// Cities in a file unless more or fewer are asked for: the first of [`REGIONS`].
+pub const DEFAULT_REGIONS: usize = 3;
 
 /// The first line of every file.
 pub const HEADER: &str = "region,origin_coord,destination_coord,datetime,datasource";
@@ -41,18 +42,31 @@ const BUFFER_BYTES: usize = 1 << 18;
 /// No row is longer: two points of two doubles in at most 24 bytes each, and the names.
 const ROW_BYTES: usize = 256;
 
-/// Writes a header and `rows` trips to `out`.
+/// What a file of trips holds.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Contents {
+    /// Number of trips.
+    pub rows: u64,
+    /// Seed of the random numbers.
+    pub seed: u64,
+    /// Number of cities that the trips are drawn from, each as likely: the first of [`REGIONS`], at least one.
+    pub regions: usize,
+}
+
+/// Writes a header and the trips to `out`.
 ///
 /// # Errors
-/// Those of `out`.
-pub fn write_trips<W: Write>(mut out: W, rows: u64, seed: u64) -> io::Result<()> {
+/// Those of `out`, and [`ErrorKind::InvalidInput`] when there is no such number of cities.
+pub fn write_trips<W: Write>(mut out: W, contents: &Contents) -> io::Result<()> {
+    let Contents { rows, seed, .. } = *contents;
+    let regions = cities(contents.regions)?;
     let calendar = Calendar::new();
-    let mut draw = Draw::new(seed);
+    let mut draw = Draw::new(seed, STREAM);
     let mut buffer = Vec::with_capacity(BUFFER_BYTES + ROW_BYTES);
     buffer.extend_from_slice(HEADER.as_bytes());
     buffer.push(b'\n');
     for row in 0..rows {
-        Trip::draw(&mut draw, &calendar, row, rows).write(&calendar, &mut buffer);
+        Trip::draw(&mut draw, &calendar, regions, row, rows).write(&calendar, &mut buffer);
         if buffer.len() >= BUFFER_BYTES {
             out.write_all(&buffer)?;
             buffer.clear();
@@ -60,6 +74,16 @@ pub fn write_trips<W: Write>(mut out: W, rows: u64, seed: u64) -> io::Result<()>
     }
     out.write_all(&buffer)?;
     out.flush()
+}
+
+fn cities(number: usize) -> io::Result<&'static [Region]> {
+    match REGIONS.get(..number) {
+        Some(regions) if !regions.is_empty() => Ok(regions),
+        _ => Err(io::Error::new(
+            ErrorKind::InvalidInput,
+            format!("{number} cities, there are 1 to {}", REGIONS.len()),
+        )),
+    }
 }
 
 /// One row of the file.
@@ -73,9 +97,15 @@ struct Trip {
 
 impl Trip {
     /// Draws the trip number `row` of `rows`; the place in the file decides the time, nearly.
-    fn draw(draw: &mut Draw, calendar: &Calendar, row: u64, rows: u64) -> Self {
+    fn draw(
+        draw: &mut Draw,
+        calendar: &Calendar,
+        regions: &'static [Region],
+        row: u64,
+        rows: u64,
+    ) -> Self {
         let departed_at = calendar.departure(draw, row, rows);
-        let region = draw.pick(&REGIONS);
+        let region = draw.pick(regions);
         let (origin_share, destination_share) = hotspot_shares(departed_at.hour());
         Self {
             region,
@@ -110,56 +140,33 @@ fn hotspot_shares(hour: u32) -> (f64, f64) {
     }
 }
 
-/// The source of randomness, with the few distributions that the generator needs.
-struct Draw {
-    random: Pcg64,
-}
-
-impl Draw {
-    fn new(seed: u64) -> Self {
-        let mut random = Pcg64::new(u128::from(seed), STREAM);
-        // The first output of neighbouring seeds is alike; the second is not.
-        random.next_u64();
-        Self { random }
-    }
-
-    /// Uniform in `[0, 1)`, with 53 random bits.
-    fn uniform(&mut self) -> f64 {
-        (self.random.next_u64() >> 11) as f64 / (1u64 << 53) as f64
-    }
-
-    /// Uniform in `0..bound`; the bias of the multiplication is below 2^-32 for the small bounds in use.
-    fn below(&mut self, bound: u32) -> u32 {
-        let high = self.random.next_u64() >> 32;
-        ((high * u64::from(bound)) >> 32) as u32
-    }
-
-    /// Nearly normal with mean 0 and variance 1: the sum of four uniform draws, which stays within twice the square
-    /// root of 3 and needs no logarithm.
-    fn normal(&mut self) -> f64 {
-        let sum = self.uniform() + self.uniform() + self.uniform() + self.uniform();
-        (sum - 2.0) * Self::SQRT_3
-    }
-
-    fn pick<T>(&mut self, from: &'static [T]) -> &'static T {
-        &from[self.below(from.len() as u32) as usize]
-    }
-
-    const SQRT_3: f64 = 1.732_050_807_568_877_2;
-
-    /// What [`Draw::normal`] stays within, either side of 0.
-    #[cfg(test)]
-    const NORMAL_LIMIT: f64 = 2.0 * Self::SQRT_3;
-}
-
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     fn generate(rows: u64, seed: u64) -> String {
+        generate_in(DEFAULT_REGIONS, rows, seed)
+    }
+
+    fn generate_in(regions: usize, rows: u64, seed: u64) -> String {
         let mut out = Vec::new();
-        write_trips(&mut out, rows, seed).expect("a vector takes every write");
+        let contents = Contents {
+            rows,
+            seed,
+            regions,
+        };
+        write_trips(&mut out, &contents).expect("a vector takes every write");
         String::from_utf8(out).expect("the generator writes UTF-8")
+    }
+
+    fn names(text: &str) -> BTreeSet<&str> {
+        let names = text
+            .lines()
+            .skip(1)
+            .filter_map(|line| line.split(',').next());
+        names.collect()
     }
 
     /// FNV-1a: enough to notice a change.
@@ -185,6 +192,38 @@ mod tests {
     fn the_same_seed_gives_the_same_bytes() {
         assert_eq!(generate(1_000, 42), generate(1_000, 42));
         assert_eq!(fingerprint(&generate(1_000, 42)), 0xde36_db57_8a26_d8cd);
+    }
+
+    #[test]
+    fn more_cities_are_asked_for_by_their_number() {
+        let names_of = |regions| -> Vec<&str> {
+            REGIONS[..regions]
+                .iter()
+                .map(|region| region.name)
+                .collect()
+        };
+        for regions in 1..=REGIONS.len() {
+            let trips = generate_in(regions, 1_000, 8);
+            let expected = BTreeSet::from_iter(names_of(regions));
+            assert_eq!(names(&trips), expected);
+        }
+        assert_eq!(
+            fingerprint(&generate_in(5, 1_000, 42)),
+            0x27eb_44ab_687e_0c48
+        );
+    }
+
+    #[test]
+    fn a_number_of_cities_that_do_not_exist_is_an_error() {
+        for regions in [0, REGIONS.len() + 1, usize::MAX] {
+            let contents = Contents {
+                rows: 1,
+                seed: 1,
+                regions,
+            };
+            let error = write_trips(Vec::new(), &contents).expect_err("there is no such number");
+            assert_eq!(error.kind(), ErrorKind::InvalidInput);
+        }
     }
 
     #[test]
@@ -216,7 +255,7 @@ mod tests {
 
     #[test]
     fn every_point_lies_in_the_box_of_its_region() {
-        for line in generate(20_000, 4).lines().skip(1) {
+        for line in generate_in(REGIONS.len(), 20_000, 4).lines().skip(1) {
             let fields: Vec<&str> = line.split(',').collect();
             let region = REGIONS
                 .iter()
@@ -229,7 +268,7 @@ mod tests {
 
     #[test]
     fn a_written_coordinate_reads_back_as_the_same_double() {
-        let mut draw = Draw::new(5);
+        let mut draw = Draw::new(5, STREAM);
         for _ in 0..10_000 {
             let drawn = draw.pick(&REGIONS).draw_point(&mut draw, 0.5);
             let mut wkt = Vec::new();
@@ -242,7 +281,7 @@ mod tests {
 
     #[test]
     fn about_half_of_the_points_are_at_hot_spots() {
-        let trips = generate(20_000, 6);
+        let trips = generate_in(REGIONS.len(), 20_000, 6);
         let near = trips
             .lines()
             .skip(1)

@@ -4,12 +4,13 @@
 //! |---|---|
 //! | `trips-generate` | writes a file of trips, the same bytes for the same seed: [`generate`] |
 //! | `trips-listen` | prints the events that an ingest pushes, as they arrive: [`listen`] |
-//! | `trips-bench` | times `trips_ingest` against `COPY`: [`mod@bench`] and [`memory`] |
+//! | `trips-bench` | times loads, and questions about areas: [`mod@bench`] and [`memory`] |
 #![forbid(unsafe_code)]
 
 use std::error::Error;
 
 pub mod bench;
+mod draw;
 pub mod generate;
 pub mod listen;
 pub mod memory;

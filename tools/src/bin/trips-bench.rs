@@ -1,16 +1,31 @@
-//! `trips-bench`: times `trips_ingest` against `COPY` and prints a page of Markdown.
+//! `trips-bench`: runs a benchmark and prints a page of Markdown.
 
+use std::error::Error;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::Parser;
-use trips_tools::bench::{self, Plan};
+use clap::{Args, Parser, Subcommand};
+use trips_tools::bench::{area, load};
 use trips_tools::with_causes;
 
-/// Time trips_ingest against COPY of the same file, in turns, and print the result as Markdown.
+/// Benchmarks of trips_ext. The result is a page of Markdown on standard output.
 #[derive(Parser)]
 #[command(name = "trips-bench", version)]
 struct Arguments {
+    #[command(subcommand)]
+    benchmark: Benchmark,
+}
+
+#[derive(Subcommand)]
+enum Benchmark {
+    /// Time trips_ingest against COPY of the same file, in turns
+    Load(Load),
+    /// Time questions about areas, and what their trees cost
+    Area(Area),
+}
+
+#[derive(Args)]
+struct Load {
     /// Rows that the file holds
     #[arg(long)]
     rows: u64,
@@ -24,22 +39,79 @@ struct Arguments {
     conninfo: String,
 }
 
+/// Every answer that is timed is compared with a count of the rows; the exit status is 1 when one differs, or when the
+/// run ended early. What was measured until then is printed all the same.
+#[derive(Args)]
+struct Area {
+    /// Rows that the file holds
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
+    rows: u64,
+    /// How often the file is loaded without the trees, and with them
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..))]
+    repeats: u16,
+    /// File to load, written by trips-generate --regions 5; the server must be able to read it and files beside it
+    #[arg(long)]
+    file: PathBuf,
+    /// Seed of the places that are asked about
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Build no GiST index: that takes longer than anything else
+    #[arg(long)]
+    no_gist: bool,
+    /// In how many small loads to bring a quarter of the rows; 0 leaves that part out
+    #[arg(long, value_name = "LOADS", default_value_t = 1_000)]
+    small_loads: u64,
+    /// Write the answers about whole cities there, as JSON, for a comparison with other systems
+    #[arg(long, value_name = "FILE")]
+    cities: Option<PathBuf>,
+    /// How the benchmark was called, for the page
+    #[arg(long, value_name = "TEXT", default_value = "trips-bench area")]
+    command: String,
+    /// A database with the extension and empty tables, as superuser: "host=/run/postgresql dbname=bench"
+    conninfo: String,
+}
+
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    let plan = Plan {
-        conninfo: arguments.conninfo,
-        file: arguments.file,
-        rows: arguments.rows,
-        repeats: usize::from(arguments.repeats),
+    let outcome = match Arguments::parse().benchmark {
+        Benchmark::Load(arguments) => bench_load(arguments),
+        Benchmark::Area(arguments) => bench_area(arguments),
     };
-    match bench::run(&plan) {
-        Ok(report) => {
-            print!("{report}");
-            ExitCode::SUCCESS
-        }
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("trips-bench: {}", with_causes(error.as_ref()));
             ExitCode::FAILURE
         }
+    }
+}
+
+fn bench_load(arguments: Load) -> Result<(), Box<dyn Error>> {
+    let report = load::run(&load::Plan {
+        conninfo: arguments.conninfo,
+        file: arguments.file,
+        rows: arguments.rows,
+        repeats: usize::from(arguments.repeats),
+    })?;
+    print!("{report}");
+    Ok(())
+}
+
+fn bench_area(arguments: Area) -> Result<(), Box<dyn Error>> {
+    let report = area::run(&area::Plan {
+        command: arguments.command,
+        conninfo: arguments.conninfo,
+        file: arguments.file,
+        rows: arguments.rows,
+        seed: arguments.seed,
+        repeats: usize::from(arguments.repeats),
+        gist: !arguments.no_gist,
+        small_loads: arguments.small_loads,
+        cities: arguments.cities,
+        progress: |step| eprintln!("==> {step}"),
+    });
+    print!("{report}");
+    match report.failure() {
+        None => Ok(()),
+        Some(reason) => Err(reason.into()),
     }
 }

@@ -6,11 +6,11 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
-use trips_tools::generate;
+use trips_tools::generate::{self, Contents, DEFAULT_REGIONS, REGIONS};
 
 /// Write a CSV file of invented trips in Prague, Turin and Hamburg.
 ///
-/// The same number of rows and the same seed give the same bytes, on every machine.
+/// The same number of rows and regions and the same seed give the same bytes, on every machine.
 #[derive(Parser)]
 #[command(name = "trips-generate", version)]
 struct Arguments {
@@ -19,6 +19,10 @@ struct Arguments {
     /// Seed of the random numbers
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// Number of cities: 4 adds Lyon, 5 Lyon and Porto
+    #[arg(long, value_name = "N", default_value_t = DEFAULT_REGIONS as u8,
+          value_parser = clap::value_parser!(u8).range(1..=REGIONS.len() as i64))]
+    regions: u8,
     /// File to write; standard output without it
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -42,9 +46,13 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> io::Result<()> {
-    let Arguments { rows, seed, .. } = *arguments;
+    let contents = Contents {
+        rows: arguments.rows,
+        seed: arguments.seed,
+        regions: usize::from(arguments.regions),
+    };
     match &arguments.output {
-        Some(path) => generate::write_trips(File::create(path)?, rows, seed),
-        None => generate::write_trips(io::stdout().lock(), rows, seed),
+        Some(path) => generate::write_trips(File::create(path)?, &contents),
+        None => generate::write_trips(io::stdout().lock(), &contents),
     }
 }

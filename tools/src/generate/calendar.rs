@@ -1,6 +1,6 @@
 //! When the generated trips depart: commuting peaks, quieter weekends, two years in file order.
 
-use super::Draw;
+use crate::draw::Draw;
 
 /// The first day of the generated trips, a Monday.
 pub const FIRST_DAY: &str = "2018-01-01";
@@ -147,7 +147,7 @@ mod tests {
 
     fn departures(rows: u64) -> Vec<Instant> {
         let calendar = Calendar::new();
-        let mut draw = Draw::new(11);
+        let mut draw = Draw::new(11, 0);
         (0..rows)
             .map(|row| calendar.departure(&mut draw, row, rows))
             .collect()

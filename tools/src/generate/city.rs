@@ -1,6 +1,6 @@
 //! The cities of the generated trips: their boxes, their hot spots, and points drawn in them.
 
-use super::Draw;
+use crate::draw::Draw;
 
 /// A point in degrees on WGS84.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -61,8 +61,8 @@ const fn spot(lon: f64, lat: f64, spread: f64) -> Hotspot {
     }
 }
 
-/// The cities in the files.
-pub static REGIONS: [Region; 3] = [
+/// The cities that files can hold; new ones go to the end, so that the files of fewer stay as they are.
+pub static REGIONS: [Region; 5] = [
     Region {
         name: "Prague",
         south_west: at(14.31, 49.99),
@@ -102,6 +102,32 @@ pub static REGIONS: [Region; 3] = [
             spot(9.9917, 53.4560, 300.0),  // Harburg station
         ],
     },
+    Region {
+        name: "Lyon",
+        south_west: at(4.75, 45.70),
+        north_east: at(4.95, 45.81),
+        metres_per_lon: 77_800.0,
+        hotspots: [
+            spot(4.8594, 45.7605, 300.0), // Part-Dieu station
+            spot(4.8263, 45.7485, 250.0), // Perrache station
+            spot(4.8320, 45.7578, 400.0), // Place Bellecour
+            spot(4.8048, 45.7805, 250.0), // Vaise station
+            spot(4.8322, 45.7233, 350.0), // Gerland
+        ],
+    },
+    Region {
+        name: "Porto",
+        south_west: at(-8.70, 41.11),
+        north_east: at(-8.55, 41.20),
+        metres_per_lon: 83_900.0,
+        hotspots: [
+            spot(-8.5853, 41.1487, 250.0), // Campanha station
+            spot(-8.6103, 41.1456, 300.0), // Sao Bento station
+            spot(-8.6290, 41.1580, 400.0), // Boavista
+            spot(-8.6010, 41.1817, 250.0), // Sao Joao hospital
+            spot(-8.6850, 41.1840, 300.0), // Matosinhos market
+        ],
+    },
 ];
 
 impl Region {
@@ -110,6 +136,12 @@ impl Region {
     pub fn contains(&self, point: Point) -> bool {
         (self.south_west.lon..=self.north_east.lon).contains(&point.lon)
             && (self.south_west.lat..=self.north_east.lat).contains(&point.lat)
+    }
+
+    /// The degrees of longitude and of latitude that span so many metres there.
+    #[must_use]
+    pub fn degrees(&self, metres: f64) -> (f64, f64) {
+        (metres / self.metres_per_lon, metres / METRES_PER_LAT)
     }
 
     /// Draws a point, with probability `hotspot_share` at a hot spot.

@@ -1,0 +1,142 @@
+//! Merging all runs: how fast, with how much memory, and whether others wait.
+
+use std::error::Error;
+use std::fmt;
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use postgres::Client;
+
+use super::reading::{Reader, Waits};
+use super::shape::Rect;
+use super::trips::{WITH_TREES, empty, load, runs, settle};
+use crate::bench::Run;
+use crate::bench::figures::{mebibytes, per_second, seconds, thousands};
+use crate::bench::session::timed;
+use crate::memory;
+
+const COMPACT: &str = "SELECT * FROM trips_compact()";
+
+/// How long the reader asks alone, to compare.
+const ALONE: Duration = Duration::from_secs(3);
+
+/// One compaction.
+#[derive(Debug)]
+pub(super) struct Compaction {
+    trips: u64,
+    runs_before: u64,
+    runs_after: u64,
+    run: Run,
+}
+
+impl Compaction {
+    /// Merges all runs; `trips` says how many trips they hold.
+    pub(super) fn run(
+        conninfo: &str,
+        control: &mut Client,
+        trips: u64,
+    ) -> Result<Self, Box<dyn Error>> {
+        Ok(Self {
+            trips,
+            runs_before: runs(control)?,
+            run: timed(conninfo, "", COMPACT)?,
+            runs_after: runs(control)?,
+        })
+    }
+
+    /// How fast, as words: where there was but one run, nothing was merged.
+    pub(super) fn speed(&self) -> String {
+        if self.runs_before > 1 {
+            thousands(per_second(self.trips, self.run.elapsed) as u64)
+        } else {
+            "nothing to merge".to_owned()
+        }
+    }
+
+    pub(super) fn memory_growth(&self) -> u64 {
+        self.run.memory_growth
+    }
+}
+
+/// A compaction with a session that asks all the time.
+#[derive(Debug)]
+pub(super) struct Watched {
+    compaction: Compaction,
+    alone: Waits,
+    pub(super) meanwhile: Waits,
+}
+
+impl Watched {
+    /// Loads the file anew, starts the reader, and merges.
+    pub(super) fn run(
+        conninfo: &str,
+        control: &mut Client,
+        file: &Path,
+        rows: u64,
+        boxes: Vec<Rect>,
+    ) -> Result<Self, Box<dyn Error>> {
+        empty(control)?;
+        load(conninfo, control, file, rows, WITH_TREES)?;
+        settle(control)?;
+        let reader = Reader::start(conninfo, boxes)?;
+        thread::sleep(ALONE);
+        let since = Instant::now();
+        let compaction = Compaction::run(conninfo, control, rows);
+        // The reader ends whatever became of the compaction.
+        let waits = reader.stop(since);
+        let (compaction, [alone, meanwhile]) = (compaction?, waits?);
+        Ok(Self {
+            compaction,
+            alone,
+            meanwhile,
+        })
+    }
+}
+
+/// What was measured of compactions; [`fmt::Display`] writes the section.
+pub(super) struct Section<'a> {
+    pub(super) quiet: &'a Compaction,
+    pub(super) watched: Option<&'a Watched>,
+}
+
+impl fmt::Display for Section<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            out,
+            "## Compaction\n\n| `trips_compact()` | trips | runs before | after | time | trips a second | memory of \
+             the backend, growth |\n|---|---:|---:|---:|---:|---:|---:|"
+        )?;
+        write_row(out, "alone", self.quiet)?;
+        if let Some(watched) = self.watched {
+            write_row(out, "while another session asks", &watched.compaction)?;
+            writeln!(
+                out,
+                "\nThat session asks about boxes of 5 x 5 km all the time and checks that the answers stay the same. \
+                 Waits by the client's clock:\n\n| | answers | median | longest |\n|---|---:|---:|---:|\n\
+                 | {} s before | {} |\n| during the compaction | {} |",
+                ALONE.as_secs(),
+                watched.alone.cells(),
+                watched.meanwhile.cells()
+            )?;
+        }
+        writeln!(
+            out,
+            "\nMemory is the growth of `RssAnon`, sampled every {} ms; shared buffers are not in it.\n",
+            memory::INTERVAL.as_millis()
+        )
+    }
+}
+
+fn write_row(out: &mut fmt::Formatter<'_>, label: &str, compaction: &Compaction) -> fmt::Result {
+    writeln!(
+        out,
+        "| {label} | {} | {} | {} | {} | {} | {} |",
+        thousands(compaction.trips),
+        thousands(compaction.runs_before),
+        thousands(compaction.runs_after),
+        seconds(compaction.run.elapsed),
+        compaction.speed(),
+        mebibytes(compaction.memory_growth())
+    )
+}
