@@ -199,6 +199,32 @@ pub enum Error {
         /// The right that it lacks, as a sentence.
         detail: &'static str,
     },
+    /// An area is none that can be searched.
+    #[error("invalid area: {what}")]
+    InvalidArea {
+        /// What is wrong with it.
+        what: String,
+    },
+    /// A row that is no trip reached the table of trips.
+    #[error("trip has no valid {what}")]
+    InvalidTrip {
+        /// What is wrong: `origin`, `destination`, `departed_at` or `region_id`.
+        what: &'static str,
+        /// What it is, and what it must be, as a sentence.
+        detail: String,
+    },
+    /// The trees do not have all trips.
+    #[error("ingest {ingest} is not in the area trees")]
+    PendingTrees {
+        /// An ingest whose trips they lack.
+        ingest: i64,
+    },
+    /// The trees are not what was written.
+    #[error("area trees are damaged: {what}")]
+    CorruptTree {
+        /// What was found.
+        what: String,
+    },
     /// The system gives no more threads.
     #[error("could not start a thread: {what}")]
     NoThread {
@@ -221,11 +247,13 @@ impl Error {
     pub fn sqlstate(&self) -> &'static str {
         match self {
             Error::PathNotAbsolute { .. } => "42602",
-            Error::InvalidPath { .. } | Error::InvalidOption { .. } => "22023",
+            Error::InvalidPath { .. } | Error::InvalidOption { .. } | Error::InvalidArea { .. } => {
+                "22023"
+            }
             Error::Open { source, .. } | Error::Read { source, .. } => file_access_state(source),
             Error::NotRegularFile { .. } => "42809",
             Error::OutsideAllowedDirectories { .. } => "42501",
-            Error::FileChanged { .. } => "55000",
+            Error::FileChanged { .. } | Error::PendingTrees { .. } => "55000",
             Error::Utf16 { .. } | Error::HeaderEncoding { .. } => "22021",
             Error::EmptyFile { .. }
             | Error::MalformedHeader { .. }
@@ -241,6 +269,12 @@ impl Error {
             Error::Unsupported { .. } => "0A000",
             Error::NullArgument { .. } => "22004",
             Error::NotPermitted { .. } => "42501",
+            Error::InvalidTrip {
+                what: "departed_at",
+                ..
+            } => "22008",
+            Error::InvalidTrip { .. } => "22003",
+            Error::CorruptTree { .. } => "XX002",
             Error::NoThread { .. } => "53000",
             Error::Stopped | Error::Internal { .. } => "XX000",
         }
@@ -266,6 +300,7 @@ impl Error {
             )),
             Error::TooManyNames { .. } => Some(format!("There can be {} of them.", i16::MAX)),
             Error::NotPermitted { detail, .. } => Some((*detail).to_owned()),
+            Error::InvalidTrip { detail, .. } => Some(detail.clone()),
             _ => match (self.file(), self.line()) {
                 (Some(file), Some(line)) => Some(format!("File \"{file}\", line {line}.")),
                 _ => None,
@@ -303,6 +338,9 @@ impl Error {
                 return Some(format!(
                     "To load it again, call trips_forget({ingest}) first."
                 ));
+            }
+            Error::PendingTrees { .. } | Error::CorruptTree { .. } => {
+                "Call trips_rebuild() to build the area trees anew."
             }
             Error::Unsupported { hint, .. } if !hint.is_empty() => hint,
             _ => return None,
@@ -363,6 +401,10 @@ impl Error {
             | Error::Unsupported { .. }
             | Error::NullArgument { .. }
             | Error::NotPermitted { .. }
+            | Error::InvalidArea { .. }
+            | Error::InvalidTrip { .. }
+            | Error::PendingTrees { .. }
+            | Error::CorruptTree { .. }
             | Error::NoThread { .. }
             | Error::Stopped
             | Error::Internal { .. } => None,

@@ -6,8 +6,8 @@
 //! a name it has not seen, they ask of the caller ([`Step::Name`]) and wait for.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::{Builder, JoinHandle};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, select};
@@ -16,6 +16,7 @@ use super::batch::{Batch, Dimension, Names, Parser};
 use super::header::Header;
 use super::source::{Block, Blocks, Digest, Source};
 use crate::Error;
+use crate::threads::{self, Control, lock};
 
 /// How much a pipeline takes of the machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,55 +88,6 @@ enum Message {
     Failed(Error),
 }
 
-/// Stops the threads from wherever the caller is when it must leave, and waits until they are gone.
-#[derive(Debug, Default)]
-pub struct Control {
-    /// Dropped to say stop: it disconnects what every thread listens on.
-    stop: Mutex<Option<Sender<()>>>,
-    live: Mutex<usize>,
-    ended: Condvar,
-}
-
-impl Control {
-    /// Tells the threads to stop; they do after the block in hand.
-    pub fn stop(&self) {
-        lock(&self.stop).take();
-    }
-
-    /// Waits until no thread lives.
-    pub fn wait(&self) {
-        let mut live = lock(&self.live);
-        while *live > 0 {
-            live = self
-                .ended
-                .wait(live)
-                .unwrap_or_else(PoisonError::into_inner);
-        }
-    }
-}
-
-/// A thread that runs panicked while it held no lock that guards more than one value: what it left is whole.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Counts a thread as live until it ends, also by a panic.
-struct Live(Arc<Control>);
-
-impl Live {
-    fn new(control: &Arc<Control>) -> Live {
-        *lock(&control.live) += 1;
-        Live(Arc::clone(control))
-    }
-}
-
-impl Drop for Live {
-    fn drop(&mut self) {
-        *lock(&self.0.live) -= 1;
-        self.0.ended.notify_all();
-    }
-}
-
 /// A running pipeline. Dropping it stops and joins its threads.
 #[derive(Debug)]
 pub struct Pipeline {
@@ -159,11 +111,9 @@ impl Pipeline {
         known: KnownNames,
     ) -> Result<(Header, Pipeline), Error> {
         let (header, blocks) = source.into_blocks(settings.block_bytes)?;
-        let (stop, stopped) = bounded(0);
-        let control = Arc::new(Control::default());
-        *lock(&control.stop) = Some(stop);
+        let (control, stopped) = Control::new();
         let mut pipeline = Pipeline {
-            control,
+            control: Arc::clone(&control),
             batches: Vec::new(),
             next: 0,
             reader: None,
@@ -181,34 +131,17 @@ impl Pipeline {
             };
             let parser = Parser::new(&header, ingest, names);
             let stopped = stopped.clone();
-            let handle = pipeline.spawn(format!("trips parser {number}"), move || {
+            let handle = control.spawn(format!("trips parser {number}"), move || {
                 parse(parser, &blocks, &out, &stopped);
             })?;
             pipeline.parsers.push(handle);
             pipeline.batches.push(batches);
             queues.push(queue);
         }
-        pipeline.reader = Some(pipeline.spawn("trips reader".to_owned(), move || {
+        pipeline.reader = Some(control.spawn("trips reader".to_owned(), move || {
             read(blocks, &queues, &stopped)
         })?);
         Ok((header, pipeline))
-    }
-
-    fn spawn<T: Send + 'static>(
-        &self,
-        name: String,
-        work: impl FnOnce() -> T + Send + 'static,
-    ) -> Result<JoinHandle<T>, Error> {
-        let live = Live::new(&self.control);
-        Builder::new()
-            .name(name)
-            .spawn(move || {
-                let _live = live;
-                work()
-            })
-            .map_err(|error| Error::NoThread {
-                what: error.to_string(),
-            })
     }
 
     /// What a guard against sudden exits needs.
@@ -245,10 +178,10 @@ impl Pipeline {
         // All is done unless a thread panicked; then the others may wait for it.
         self.control.stop();
         for parser in self.parsers.drain(..) {
-            parser.join().map_err(|_| panicked("parser"))?;
+            parser.join().map_err(|_| threads::panicked("parser"))?;
         }
         match self.reader.take() {
-            Some(reader) => reader.join().map_err(|_| panicked("reader"))?,
+            Some(reader) => reader.join().map_err(|_| threads::panicked("reader"))?,
             None => Err(Error::Stopped),
         }
     }
@@ -263,12 +196,6 @@ impl Drop for Pipeline {
             let _ = parser.join();
         }
         let _ = self.reader.take().map(JoinHandle::join);
-    }
-}
-
-fn panicked(which: &str) -> Error {
-    Error::Internal {
-        what: format!("the {which} thread of an ingest panicked"),
     }
 }
 

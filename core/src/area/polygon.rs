@@ -1,0 +1,202 @@
+//! Areas made of polygons.
+
+mod boxes;
+mod raster;
+mod ring;
+
+use std::iter;
+use std::ops::ControlFlow::{self, Break, Continue};
+
+use boxes::BoxTree;
+use ring::{Place, Ring};
+
+use super::morton;
+use super::shape::{MAX_COORDINATE, Rect, Relation, ShapeError};
+use crate::ingest::parse::point::Point;
+
+pub(super) use raster::{Lines, MAX_LINES, Raster};
+pub(super) use ring::Edge;
+
+/// Polygons, found by their boxes.
+#[derive(Debug, Clone)]
+pub(super) struct Polygons {
+    polygons: Vec<Polygon>,
+    boxes: BoxTree,
+    /// Tells of most points and small rectangles how they lie.
+    raster: Option<Box<Raster>>,
+}
+
+/// An exterior ring and its holes, found by their boxes.
+#[derive(Debug, Clone)]
+struct Polygon {
+    exterior: Ring,
+    holes: Vec<Ring>,
+    boxes: BoxTree,
+}
+
+impl Polygons {
+    /// See [`super::shape::Area::polygons`].
+    pub(super) fn new(polygons: Vec<Vec<Vec<[f64; 2]>>>) -> Result<Polygons, ShapeError> {
+        polygons
+            .iter()
+            .flatten()
+            .flatten()
+            .flatten()
+            .try_for_each(check)?;
+        let mut polygons: Vec<_> = polygons.into_iter().filter_map(Polygon::new).collect();
+        // Boxes of neighbours are small.
+        polygons.sort_by_cached_key(|polygon| morton::code(polygon.exterior.bounds().least()));
+        let boxes = BoxTree::new(polygons.iter().map(|p| p.exterior.bounds()).collect());
+        let mut polygons = Polygons {
+            polygons,
+            boxes,
+            raster: None,
+        };
+        polygons.raster = polygons.raster();
+        Ok(polygons)
+    }
+
+    /// The least rectangle around them.
+    pub(super) fn bounds(&self) -> Option<Rect> {
+        self.boxes.bounds()
+    }
+
+    /// The raster over them; `None` if there are none.
+    fn raster(&self) -> Option<Box<Raster>> {
+        let mut raster = Box::new(Raster::over(&self.bounds()?));
+        for ring in self.polygons.iter().flat_map(Polygon::rings) {
+            ring.edges().for_each(|edge| raster.touch(edge));
+        }
+        raster.fill(|point| self.contains_by_edges(point));
+        Some(raster)
+    }
+
+    /// How the raster says that they lie to `rect`.
+    #[inline]
+    fn relation_by_raster(&self, rect: &Rect) -> Relation {
+        match &self.raster {
+            Some(raster) => raster.relation(rect),
+            None => Relation::Outside,
+        }
+    }
+
+    /// How they lie to `rect`: where no edge touches it, all of it lies as its corner does.
+    pub(super) fn relation(&self, rect: &Rect) -> Relation {
+        match self.relation_by_raster(rect) {
+            Relation::Border => self.relation_by_edges(rect),
+            known => known,
+        }
+    }
+
+    /// As [`Polygons::relation`].
+    fn relation_by_edges(&self, rect: &Rect) -> Relation {
+        let is_point = rect.min_x == rect.max_x && rect.min_y == rect.max_y;
+        if !is_point && self.each_edge_touching(rect, &mut |_| Break(())).is_break() {
+            Relation::Border
+        } else if self.contains_by_edges(rect.least()) {
+            Relation::Inside
+        } else {
+            Relation::Outside
+        }
+    }
+
+    /// Whether one of them has the point.
+    #[inline]
+    pub(super) fn contains(&self, point: Point) -> bool {
+        match self.relation_by_raster(&Rect::of_point(point)) {
+            Relation::Outside => false,
+            Relation::Border => self.contains_by_edges(point),
+            Relation::Inside => true,
+        }
+    }
+
+    /// As [`Polygons::contains`].
+    fn contains_by_edges(&self, point: Point) -> bool {
+        self.boxes
+            .select(|bounds, _| bounds.contains(point))
+            .filter_map(|place| self.polygons.get(place))
+            .any(|polygon| polygon.contains(point))
+    }
+
+    /// Hands the edges that have a point in common with `rect` to `visit`, until it breaks.
+    pub(super) fn each_edge_touching(
+        &self,
+        rect: &Rect,
+        visit: &mut impl FnMut(Edge) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
+        for place in self.boxes.select(|bounds, _| bounds.touches(rect)) {
+            if let Some(polygon) = self.polygons.get(place) {
+                polygon.each_edge_touching(rect, visit)?;
+            }
+        }
+        Continue(())
+    }
+
+    /// The boxes that the edges are found by: what there is to hold besides the positions.
+    #[cfg(test)]
+    fn index_entries(&self) -> usize {
+        let of_polygon = |polygon: &Polygon| {
+            polygon.boxes.len() + polygon.rings().map(Ring::index_entries).sum::<usize>()
+        };
+        self.boxes.len() + self.polygons.iter().map(of_polygon).sum::<usize>()
+    }
+}
+
+/// Refuses what is no coordinate.
+fn check(coordinate: &f64) -> Result<(), ShapeError> {
+    match coordinate.abs() {
+        size if size <= MAX_COORDINATE => Ok(()),
+        size if size.is_finite() => Err(ShapeError::OutOfRange(*coordinate)),
+        _ => Err(ShapeError::NotFinite),
+    }
+}
+
+impl Polygon {
+    /// The polygon of the rings; `None` if its exterior is empty.
+    fn new(rings: Vec<Vec<[f64; 2]>>) -> Option<Polygon> {
+        let mut rings = rings.into_iter();
+        let exterior = Ring::new(rings.next()?)?;
+        let holes: Vec<_> = rings.filter_map(Ring::new).collect();
+        let boxes = BoxTree::new(holes.iter().map(Ring::bounds).collect());
+        Some(Polygon {
+            exterior,
+            holes,
+            boxes,
+        })
+    }
+
+    fn rings(&self) -> impl Iterator<Item = &Ring> {
+        iter::once(&self.exterior).chain(&self.holes)
+    }
+
+    /// See [`super::shape::Area::contains`].
+    fn contains(&self, point: Point) -> bool {
+        match self.exterior.place(point) {
+            Place::Outside => false,
+            Place::Edge => true,
+            Place::Inside => {
+                self.boxes
+                    .select(|bounds, _| bounds.contains(point))
+                    .filter_map(|place| self.holes.get(place))
+                    .map(|hole| hole.place(point))
+                    .find(|place| *place != Place::Outside)
+                    != Some(Place::Inside)
+            }
+        }
+    }
+
+    /// As [`Polygons::each_edge_touching`].
+    fn each_edge_touching(
+        &self,
+        rect: &Rect,
+        visit: &mut impl FnMut(Edge) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
+        self.exterior.each_edge_touching(rect, visit)?;
+        for place in self.boxes.select(|bounds, _| bounds.touches(rect)) {
+            if let Some(hole) = self.holes.get(place) {
+                hole.each_edge_touching(rect, visit)?;
+            }
+        }
+        Continue(())
+    }
+}

@@ -1,0 +1,284 @@
+//! A raster over polygons: which of its tiles no edge touches, and which of these are inside.
+
+use super::ring::{Edge, ascending};
+use crate::area::shape::{Rect, Relation};
+use crate::ingest::parse::point::Point;
+
+/// The most columns, and the most rows, of a raster: bits of a word.
+pub(in crate::area) const MAX_LINES: usize = u64::BITS as usize;
+
+/// The edges of a raster's columns, or of its rows.
+#[derive(Debug, Clone)]
+pub(in crate::area) struct Lines {
+    /// Where each begins, and in the end where the last one ends: never less than the one before.
+    at: [f64; MAX_LINES + 1],
+    /// 1 to [`MAX_LINES`].
+    count: usize,
+}
+
+impl Lines {
+    /// So many columns or rows, at least one, that begin where `begin` says; the last one ends at `end`.
+    pub(in crate::area) fn new(count: usize, begin: impl Fn(usize) -> f64, end: f64) -> Lines {
+        let mut at = [end; MAX_LINES + 1];
+        let count = count.clamp(1, MAX_LINES);
+        for (number, at) in at.iter_mut().take(count).enumerate() {
+            *at = begin(number);
+        }
+        Lines { at, count }
+    }
+
+    /// Columns or rows of one width, as nearly as numbers are.
+    fn even(from: f64, to: f64) -> Lines {
+        let width = (to - from) / MAX_LINES as f64;
+        Lines::new(MAX_LINES, |number| to.min(from + number as f64 * width), to)
+    }
+
+    #[inline]
+    pub(in crate::area) const fn begin(&self, number: usize) -> f64 {
+        self.at[number % MAX_LINES]
+    }
+
+    #[inline]
+    pub(in crate::area) const fn end(&self, number: usize) -> f64 {
+        self.at[number % MAX_LINES + 1]
+    }
+
+    const fn first(&self) -> f64 {
+        self.at[0]
+    }
+
+    const fn last(&self) -> f64 {
+        self.at[self.count]
+    }
+
+    /// The first one that does not end before `value`, if `near` is not far from it: it is searched from there.
+    #[inline]
+    fn seek(&self, near: usize, value: f64) -> usize {
+        let mut number = near;
+        while number > 0 && self.begin(number) >= value {
+            number -= 1;
+        }
+        while number + 1 < self.count && self.end(number) < value {
+            number += 1;
+        }
+        number
+    }
+
+    /// One that has `value`, of lines made by [`Lines::even`]; `None` if there is none, or where numbers are too coarse.
+    #[inline]
+    fn find(&self, value: f64) -> Option<usize> {
+        let share = (value - self.first()) / (self.last() - self.first());
+        // The cast takes what is no number to 0.
+        let number = ((share * MAX_LINES as f64) as usize).min(self.count - 1);
+        (self.begin(number) <= value && value <= self.end(number)).then_some(number)
+    }
+}
+
+/// The tiles of a row, a bit each, from the first column.
+#[derive(Debug, Clone, Copy, Default)]
+pub(in crate::area) struct Row {
+    /// Those that an edge may touch.
+    pub(in crate::area) touched: u64,
+    /// Of the others, those that are inside.
+    pub(in crate::area) inside: u64,
+}
+
+impl Row {
+    /// How a tile lies that no edge touches.
+    pub(in crate::area) const fn relation(self, column: usize) -> Relation {
+        match self.inside >> column % MAX_LINES & 1 {
+            0 => Relation::Outside,
+            _ => Relation::Inside,
+        }
+    }
+}
+
+/// The raster.
+#[derive(Debug, Clone)]
+pub(in crate::area) struct Raster {
+    x: Lines,
+    y: Lines,
+    rows: [Row; MAX_LINES],
+    /// The column and the row where the last edge began.
+    near: (usize, usize),
+}
+
+impl Raster {
+    /// A raster that knows of no edge.
+    pub(in crate::area) fn new(x: Lines, y: Lines) -> Raster {
+        Raster {
+            x,
+            y,
+            rows: [Row::default(); MAX_LINES],
+            near: (0, 0),
+        }
+    }
+
+    /// A raster of even tiles.
+    pub(super) fn over(bounds: &Rect) -> Raster {
+        Raster::new(
+            Lines::even(bounds.min_x, bounds.max_x),
+            Lines::even(bounds.min_y, bounds.max_y),
+        )
+    }
+
+    /// The rectangle that the tiles make up.
+    pub(in crate::area) const fn bounds(&self) -> Rect {
+        Rect {
+            min_x: self.x.first(),
+            min_y: self.y.first(),
+            max_x: self.x.last(),
+            max_y: self.y.last(),
+        }
+    }
+
+    /// Takes in an edge: row by row, the tiles that it may touch.
+    pub(in crate::area) fn touch(&mut self, edge: Edge) {
+        let slope = Slope::of(edge);
+        let mut row = self.y.seek(self.near.1, slope.low[1]);
+        let mut column = self.near.0;
+        self.near.1 = row;
+        while row < self.y.count && self.y.begin(row) <= slope.high[1] {
+            let (min, max) = slope.between(self.y.begin(row), self.y.end(row));
+            if min <= self.x.last() && self.x.first() <= max {
+                column = self.x.seek(column, min);
+                let mut last = column;
+                while last + 1 < self.x.count && self.x.begin(last + 1) <= max {
+                    last += 1;
+                }
+                self.rows[row].touched |= columns(column, last);
+            }
+            row += 1;
+        }
+        self.near.0 = column;
+    }
+
+    /// Finds what is inside, once all edges are known. Tiles that hang together are so or are not, all of them: `contains`
+    /// is asked about one of them.
+    pub(in crate::area) fn fill(&mut self, contains: impl Fn(Point) -> bool) {
+        let all = columns(0, self.x.count - 1);
+        let (mut clear_below, mut inside_below) = (0, 0);
+        for (number, row) in self.rows.iter_mut().take(self.y.count).enumerate() {
+            let clear = all & !row.touched;
+            let mut rest = clear;
+            while rest != 0 {
+                // Adding its lowest bit carries through the lowest run of ones.
+                let first = rest & rest.wrapping_neg();
+                let run = rest & !rest.wrapping_add(first);
+                rest &= !run;
+                let is_inside = match run & clear_below {
+                    0 => contains(Point {
+                        lon: self.x.begin(first.ilog2() as usize),
+                        lat: self.y.begin(number),
+                    }),
+                    below => below & inside_below != 0,
+                };
+                if is_inside {
+                    row.inside |= run;
+                }
+            }
+            (clear_below, inside_below) = (clear, row.inside);
+        }
+    }
+
+    /// The next tile on the left of a column, and the next on its right, that no edge touches; with the longitude where it
+    /// ends or begins.
+    pub(in crate::area) fn clear_beside(
+        &self,
+        column: usize,
+        row: Row,
+    ) -> [Option<(usize, f64)>; 2] {
+        let clear = !row.touched & columns(0, self.x.count - 1);
+        let left = clear & !(!0 << column % MAX_LINES);
+        let right = clear & !left;
+        let left = left.checked_ilog2().map(|left| left as usize);
+        let right = (right != 0).then(|| right.trailing_zeros() as usize);
+        [
+            left.map(|left| (left, self.x.end(left))),
+            right.map(|right| (right, self.x.begin(right))),
+        ]
+    }
+
+    /// The tiles of a row.
+    #[inline]
+    pub(in crate::area) const fn row(&self, number: usize) -> Row {
+        self.rows[number % MAX_LINES]
+    }
+
+    /// How the tiles lie that `rect` is in, if they are even and all of it is in them; else `Border`.
+    #[inline]
+    pub(super) fn relation(&self, rect: &Rect) -> Relation {
+        let found = (
+            self.x.find(rect.min_x),
+            self.x.find(rect.max_x),
+            self.y.find(rect.min_y),
+            self.y.find(rect.max_y),
+        );
+        let (Some(first_column), Some(last_column), Some(first), Some(last)) = found else {
+            return Relation::Border;
+        };
+        let columns = columns(first_column, last_column);
+        let rows = self.rows.get(first..=last).unwrap_or_default();
+        if rows.iter().any(|row| row.touched & columns != 0) {
+            Relation::Border
+        } else if rows.iter().any(|row| row.inside & columns != 0) {
+            Relation::Inside
+        } else {
+            Relation::Outside
+        }
+    }
+}
+
+/// The bits from the first column to the last.
+#[inline]
+const fn columns(first: usize, last: usize) -> u64 {
+    !0 << first & !0 >> (MAX_LINES - 1 - last)
+}
+
+/// An edge from its lower end to its higher one.
+struct Slope {
+    low: [f64; 2],
+    high: [f64; 2],
+    /// Longitude for latitude; not finite where the edge is flat.
+    slope: f64,
+    /// How far a computed longitude may be off.
+    margin: f64,
+}
+
+impl Slope {
+    fn of(Edge { from, to }: Edge) -> Slope {
+        let (low, high) = if from[1] <= to[1] {
+            (from, to)
+        } else {
+            (to, from)
+        };
+        Slope {
+            low,
+            high,
+            slope: (high[0] - low[0]) / (high[1] - low[1]),
+            margin: low[0].abs().max(high[0].abs()) * MARGIN + TINY,
+        }
+    }
+
+    /// At least the longitudes that it has between two latitudes, of which it has some.
+    #[inline]
+    fn between(&self, from: f64, to: f64) -> (f64, f64) {
+        let (min, max) = ascending(self.low[0], self.high[0]);
+        if !self.slope.is_finite() {
+            return (min, max);
+        }
+        let at = |y: f64| self.low[0] + (y - self.low[1]) * self.slope;
+        let (first, last) = ascending(at(from.max(self.low[1])), at(to.min(self.high[1])));
+        (first.max(min) - self.margin, last.min(max) + self.margin)
+    }
+}
+
+/// A bound on the error of [`Slope::between`], in shares of the greater absolute longitude `X` of an edge's ends.
+///
+/// With `u` = 2^-53 for each rounding (Higham, 2002, section 2.2), the difference of latitudes is off by the share `u`, the
+/// slope by `3 u`, their product by `5 u` and no more than `2 X` in size, to which the slope's term may add what roundings
+/// of higher order do; the sum adds `u` of at most `X`, and the margin's own sum the same: less than 16 u X.
+const MARGIN: f64 = 16.0 / (1u64 << 53) as f64;
+
+/// More than what underflow can add to the error.
+const TINY: f64 = 1e-140;

@@ -1,0 +1,447 @@
+//! Counting the trips of an area: the descent of the trees.
+//!
+//! A child that lies outside the area or the period is skipped, one that lies inside both is counted whole. One that
+//! lies inside the area and partly in the period is counted by its days. What the area's edge cuts is opened; at a
+//! leaf the cells of its points are compared, and only points whose cell holds the edge are asked for their exact
+//! coordinates.
+//!
+//! Nodes are opened a level at a time over all runs, so that a store can fetch many at once.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use super::days::{each_encoded, sum_encoded, week_of};
+use super::leaf::{Exact, LeafRow, Others, Points, Regions};
+use super::node::{self, Summary};
+use super::{Area, Corrupt, End, FANOUT, Relation, id, sieve};
+use crate::Error;
+
+/// What is asked of the trees of one end.
+#[derive(Debug, Clone)]
+pub struct Question<'a> {
+    /// The end that lies in the area.
+    pub end: End,
+    /// Where that end lies.
+    pub area: &'a Area,
+    /// Whether the other end must lie there, too. Asked of [`End::Origin`] only: the other tree does not know.
+    pub both: bool,
+    /// The days of departure.
+    pub days: Range<i32>,
+    /// The region, if only one counts.
+    pub region: Option<i16>,
+    /// Whether the trips of each week are wanted, or only their sum.
+    pub by_week: bool,
+}
+
+/// A run to search.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Run {
+    /// Its number.
+    pub id: i64,
+    /// 1 for a run that adds, -1 for one that takes away.
+    pub sign: i64,
+    /// The height of the tree that is asked.
+    pub height: u8,
+    /// The trips in that tree, where that is known: its root must have so many.
+    pub trips: Option<u64>,
+}
+
+/// What the trees answer.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Answer {
+    /// Trips in all.
+    pub trips: i64,
+    /// Trips of each week, by its Monday (days since 2000-01-01), where weeks were asked for. A week may have none.
+    pub weeks: BTreeMap<i32, i64>,
+    /// What was done for it.
+    pub effort: Effort,
+}
+
+/// What a search did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Effort {
+    /// Runs searched.
+    pub runs: u64,
+    /// Inner nodes read.
+    pub nodes_opened: u64,
+    /// Leaves read.
+    pub leaves_read: u64,
+    /// Points whose cells were compared.
+    pub points_tested: u64,
+    /// Points whose exact coordinates were asked for.
+    pub points_fetched: u64,
+}
+
+/// A node as it is stored.
+pub trait NodeRow {
+    /// The children's summaries.
+    fn children(&self) -> &[u8];
+    /// The trips of each day. Fetched when asked for.
+    fn days(&self) -> std::borrow::Cow<'_, [u8]>;
+}
+
+/// Where trees are stored.
+pub trait Store {
+    /// Calls `each` with the nodes that have these ids, which ascend.
+    ///
+    /// # Errors
+    /// What reading or `each` gives, here and below.
+    fn nodes(
+        &mut self,
+        ids: &[i64],
+        each: &mut dyn FnMut(i64, &dyn NodeRow) -> Result<(), Error>,
+    ) -> Result<(), Error>;
+
+    /// Calls `each` with the leaves that have these ids, which ascend.
+    ///
+    /// # Errors
+    /// As [`Store::nodes`].
+    fn leaves(
+        &mut self,
+        ids: &[i64],
+        each: &mut dyn FnMut(i64, &dyn LeafRow) -> Result<(), Error>,
+    ) -> Result<(), Error>;
+}
+
+/// Rows that are fetched at a time: what they take is memory.
+const ROWS_AT_A_TIME: usize = 256;
+
+/// Counts the trips that `question` asks for.
+///
+/// # Errors
+/// What the store gives, and [`Error::CorruptTree`] where a tree is not whole.
+pub fn count(
+    question: &Question<'_>,
+    runs: &[Run],
+    store: &mut dyn Store,
+) -> Result<Answer, Error> {
+    let mut search = Search::new(question);
+    for run in runs.iter().filter(|run| run.height > 0) {
+        search.answer.effort.runs += 1;
+        search.nodes.push(Wanted {
+            id: id::node(run.id, question.end, run.height, 0),
+            sign: run.sign,
+            known: search.nothing_known(),
+            trips: run.trips,
+        });
+    }
+    while !search.nodes.is_empty() || !search.leaves.is_empty() {
+        let nodes = take_some(&mut search.nodes);
+        let mut found = 0;
+        store.nodes(&ids(&nodes), &mut |id, row| {
+            found += 1;
+            search.node(wanted(&nodes, id)?, row)
+        })?;
+        all_found(found, &nodes)?;
+        if search.leaves.len() < ROWS_AT_A_TIME && !search.nodes.is_empty() {
+            continue;
+        }
+        let leaves = take_some(&mut search.leaves);
+        let mut found = 0;
+        store.leaves(&ids(&leaves), &mut |id, row| {
+            found += 1;
+            search.leaf(wanted(&leaves, id)?, row)
+        })?;
+        all_found(found, &leaves)?;
+    }
+    search.answer.weeks.retain(|_, trips| *trips != 0);
+    Ok(search.answer)
+}
+
+/// A node or leaf to fetch, and what is known of it already.
+#[derive(Clone, Copy)]
+struct Wanted {
+    id: i64,
+    sign: i64,
+    known: Known,
+    /// The trips below it, where that is known and not by its parent.
+    trips: Option<u64>,
+}
+
+/// What need not be asked of the trips below a node any more.
+#[derive(Clone, Copy)]
+struct Known {
+    /// Their end lies in the area.
+    point: bool,
+    /// Their other end does, or need not.
+    other: bool,
+    /// They have the region.
+    region: bool,
+    /// Their days lie in the period.
+    days: bool,
+}
+
+impl Known {
+    /// Whether all that counts is the day.
+    fn place(self) -> bool {
+        self.point && self.other && self.region
+    }
+}
+
+/// At most [`ROWS_AT_A_TIME`] of what is wanted, in the order of their ids.
+fn take_some(wanted: &mut Vec<Wanted>) -> Vec<Wanted> {
+    let mut some = wanted.split_off(wanted.len().saturating_sub(ROWS_AT_A_TIME));
+    some.sort_unstable_by_key(|wanted| wanted.id);
+    some
+}
+
+fn ids(wanted: &[Wanted]) -> Vec<i64> {
+    wanted.iter().map(|wanted| wanted.id).collect()
+}
+
+fn wanted(all: &[Wanted], id: i64) -> Result<Wanted, Corrupt> {
+    let place = all.binary_search_by_key(&id, |wanted| wanted.id);
+    let found = place.ok().and_then(|place| all.get(place));
+    found.copied().ok_or(Corrupt("a row that nobody asked for"))
+}
+
+fn all_found(found: usize, wanted: &[Wanted]) -> Result<(), Corrupt> {
+    match found == wanted.len() {
+        true => Ok(()),
+        false => Err(Corrupt("a node or leaf is missing")),
+    }
+}
+
+/// A search under way.
+struct Search<'q> {
+    question: &'q Question<'q>,
+    nodes: Vec<Wanted>,
+    leaves: Vec<Wanted>,
+    /// One byte for each point of the leaf in hand: see [`sieve::sort`].
+    codes: Vec<u8>,
+    answer: Answer,
+}
+
+impl<'q> Search<'q> {
+    fn new(question: &'q Question<'q>) -> Search<'q> {
+        Search {
+            question,
+            nodes: Vec::new(),
+            leaves: Vec::new(),
+            codes: Vec::new(),
+            answer: Answer::default(),
+        }
+    }
+
+    fn nothing_known(&self) -> Known {
+        Known {
+            point: false,
+            other: !self.question.both,
+            region: self.question.region.is_none(),
+            days: false,
+        }
+    }
+
+    /// Looks at a node: by its days if that is all that is left to ask, or else at its children.
+    fn node(&mut self, wanted: Wanted, row: &dyn NodeRow) -> Result<(), Error> {
+        self.answer.effort.nodes_opened += 1;
+        if wanted.known.place() {
+            return Ok(self.add_days(&row.days(), wanted.sign)?);
+        }
+        let children = node::parse(row.children())?;
+        let (level, number) = (id::level(wanted.id), id::node_number(wanted.id));
+        if children.len() > FANOUT || level == 0 {
+            return Err(Corrupt("a node with too many children, or below the leaves").into());
+        }
+        let trips = || children.iter().map(|child| child.trips).sum::<u64>();
+        if wanted.trips.is_some_and(|known| known != trips()) {
+            return Err(Corrupt("a root with other trips than its run").into());
+        }
+        let (run, end) = (id::run(wanted.id), id::end(wanted.id));
+        let first = number * FANOUT as u32;
+        for (number, child) in (first..).zip(children.iter()) {
+            let Some(known) = self.look(&child, wanted.known) else {
+                continue;
+            };
+            if known.place() && known.days && !self.spans_weeks(&child) {
+                self.add(week_of(child.first_day), wanted.sign * child.trips as i64);
+                continue;
+            }
+            let (list, id) = match level {
+                1 => (&mut self.leaves, id::leaf(run, end, number)),
+                _ => (&mut self.nodes, id::node(run, end, level - 1, number)),
+            };
+            list.push(Wanted {
+                id,
+                sign: wanted.sign,
+                known,
+                trips: None,
+            });
+        }
+        Ok(())
+    }
+
+    /// What a child's summary tells; none where none of its trips can count.
+    fn look(&self, child: &Summary, known: Known) -> Option<Known> {
+        let question = self.question;
+        let days = &question.days;
+        if child.last_day < days.start || child.first_day >= days.end {
+            return None;
+        }
+        let region = known.region
+            || match (child.region, question.region) {
+                (Some(its), Some(wanted)) if its != wanted => return None,
+                (its, wanted) => its == wanted,
+            };
+        let inside = |known: bool, relation: &dyn Fn() -> Relation| match known {
+            true => Some(true),
+            false => match relation() {
+                Relation::Outside => None,
+                Relation::Border => Some(false),
+                Relation::Inside => Some(true),
+            },
+        };
+        let point = inside(known.point, &|| question.area.relation(&child.bounds))?;
+        let other = inside(known.other, &|| match &child.other {
+            Some(bounds) => question.area.relation(bounds),
+            None => Relation::Border,
+        })?;
+        Some(Known {
+            point,
+            other,
+            region,
+            days: child.first_day >= days.start && child.last_day < days.end,
+        })
+    }
+
+    fn spans_weeks(&self, child: &Summary) -> bool {
+        self.question.by_week && week_of(child.first_day) != week_of(child.last_day)
+    }
+
+    /// Counts trips that depart in one week.
+    fn add(&mut self, week: i32, trips: i64) {
+        self.answer.trips += trips;
+        if self.question.by_week {
+            *self.answer.weeks.entry(week).or_default() += trips;
+        }
+    }
+
+    /// Counts trips by their days, as a node has them.
+    fn add_days(&mut self, days: &[u8], sign: i64) -> Result<(), Corrupt> {
+        let period = self.question.days.clone();
+        if !self.question.by_week {
+            self.answer.trips += sign * sum_encoded(days, period)?;
+            return Ok(());
+        }
+        each_encoded(days, |day, trips| {
+            if period.contains(&day) {
+                self.add(week_of(day), sign * trips);
+            }
+        })
+    }
+
+    /// Looks at the points of a leaf.
+    fn leaf(&mut self, wanted: Wanted, row: &dyn LeafRow) -> Result<(), Error> {
+        self.answer.effort.leaves_read += 1;
+        let points = Points::parse(row.points())?;
+        let slice = points.slice(self.question.days.clone());
+        let known = wanted.known;
+        if !known.point {
+            self.answer.effort.points_tested += slice.len() as u64;
+        }
+        if known.other && known.region && !self.question.by_week {
+            let whole = match known.point {
+                true => Some(slice.len() as u64),
+                false => sieve::count(self.question.area, &points, slice.clone()),
+            };
+            if let Some(trips) = whole {
+                self.answer.trips += wanted.sign * trips as i64;
+                return Ok(());
+            }
+        }
+        self.decide(known, &points, slice.clone(), row)?;
+        self.count_codes(&points, slice, wanted.sign);
+        Ok(())
+    }
+
+    /// Makes each code of the slice 1 where the trip counts, and 0 where not.
+    fn decide(
+        &mut self,
+        known: Known,
+        points: &Points<'_>,
+        slice: Range<usize>,
+        row: &dyn LeafRow,
+    ) -> Result<(), Error> {
+        let area = self.question.area;
+        if known.point {
+            self.codes.clear();
+            self.codes.resize(slice.len(), sieve::INSIDE);
+        } else {
+            sieve::sort(area, points, slice.clone(), &mut self.codes);
+            self.decide_edge(points, slice.start, row)?;
+        }
+        let counted = |codes: &[u8]| codes.contains(&sieve::INSIDE);
+        if !known.other && counted(&self.codes) {
+            let bytes = row.other().ok_or(Corrupt("a leaf without other ends"))?;
+            let others = Others::parse(points.len(), &bytes)?;
+            self.keep(slice.start, |place| area.contains(others.point(place)));
+        }
+        if let Some(wanted) = self.question.region.filter(|_| !known.region) {
+            match (points.region(), row.regions()) {
+                (Some(region), _) => self.keep(slice.start, |_| region == wanted),
+                (None, Some(bytes)) => {
+                    let regions = Regions::parse(points.len(), &bytes)?;
+                    self.keep(slice.start, |place| regions.region(place) == wanted);
+                }
+                (None, None) => return Err(Corrupt("a leaf without regions").into()),
+            }
+        }
+        Ok(())
+    }
+
+    /// Decides by their exact coordinates the points whose cell does not tell.
+    fn decide_edge(
+        &mut self,
+        points: &Points<'_>,
+        start: usize,
+        row: &dyn LeafRow,
+    ) -> Result<(), Error> {
+        if !self.codes.contains(&sieve::EDGE) {
+            return Ok(());
+        }
+        let bytes = row.exact();
+        let exact = match &bytes {
+            Some(bytes) => Exact::parse(points, bytes)?,
+            None => Exact::none(points)?,
+        };
+        for (place, code) in (start..).zip(&mut self.codes) {
+            if *code == sieve::EDGE {
+                self.answer.effort.points_fetched += 1;
+                *code = match self.question.area.contains(exact.point(place)) {
+                    true => sieve::INSIDE,
+                    false => sieve::OUTSIDE,
+                };
+            }
+        }
+        Ok(())
+    }
+
+    /// Of the trips that count, keeps those of which `condition` holds; it is asked with places in the leaf.
+    fn keep(&mut self, start: usize, condition: impl Fn(usize) -> bool) {
+        for (place, code) in (start..).zip(&mut self.codes) {
+            if *code == sieve::INSIDE && !condition(place) {
+                *code = sieve::OUTSIDE;
+            }
+        }
+    }
+
+    fn count_codes(&mut self, points: &Points<'_>, slice: Range<usize>, sign: i64) {
+        let codes = std::mem::take(&mut self.codes);
+        let trips = |range: Range<usize>| -> i64 {
+            let codes = codes.get(range).unwrap_or_default();
+            codes.iter().map(|code| i64::from(*code)).sum()
+        };
+        if self.question.by_week {
+            points.each_day(|day, places| {
+                let (from, to) = (places.start.max(slice.start), places.end.min(slice.end));
+                if from < to {
+                    let trips = trips(from - slice.start..to - slice.start);
+                    self.add(week_of(day), sign * trips);
+                }
+            });
+        } else {
+            self.answer.trips += sign * trips(0..codes.len());
+        }
+        self.codes = codes;
+    }
+}

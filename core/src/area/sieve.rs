@@ -1,0 +1,126 @@
+//! Which points of a leaf lie in an area, from their cells alone.
+//!
+//! A cell is an interval of values on each axis, so a point's cells are a rectangle that the point lies in. Where that is
+//! on the edge of the area, only the exact coordinates tell.
+
+mod grid;
+mod window;
+
+use std::ops::Range;
+
+use super::axis::Axis;
+use super::leaf::Points;
+use super::polygon::Polygons;
+use super::shape::{Area, Kind, Rect, Relation};
+use grid::Grid;
+use window::Windows;
+
+/// The code of a point that is not in the area.
+pub const OUTSIDE: u8 = 0;
+/// The code of a point that is in the area.
+pub const INSIDE: u8 = 1;
+/// The code of a point that may be in the area: ask its exact coordinates.
+pub const EDGE: u8 = 2;
+
+/// From how many points on a grid pays.
+const GRID_FROM: usize = 32;
+
+/// How many points of the slice lie in the area; `None` if one of them may lie on its edge. Places that the leaf does
+/// not have count as outside.
+pub fn count(area: &Area, points: &Points<'_>, slice: Range<usize>) -> Option<u64> {
+    if let Kind::Boxes(boxes) = area.kind() {
+        let mut windows = boxes.iter().filter_map(|b| Windows::of(b, points));
+        match (windows.next(), windows.next()) {
+            (None, _) => return Some(0),
+            (Some(windows), None) => return windows.count(Cells::of(points, slice)),
+            _ => {}
+        }
+    }
+    let mut codes = Vec::new();
+    sort(area, points, slice, &mut codes);
+    let is_known = memchr::memchr(EDGE, &codes).is_none();
+    is_known.then(|| codes.iter().map(|code| u64::from(*code)).sum())
+}
+
+/// Makes `out` the codes of the slice's points, one for each: [`OUTSIDE`], [`INSIDE`] or [`EDGE`]. Places that the leaf
+/// does not have are outside.
+pub fn sort(area: &Area, points: &Points<'_>, slice: Range<usize>, out: &mut Vec<u8>) {
+    out.clear();
+    out.resize(slice.len(), OUTSIDE);
+    let cells = Cells::of(points, slice);
+    match area.kind() {
+        Kind::Boxes(boxes) => {
+            for windows in boxes.iter().filter_map(|b| Windows::of(b, points)) {
+                windows.sort(cells, out);
+            }
+        }
+        Kind::Polygons(polygons) => sort_by_polygons(polygons, points, cells, out),
+    }
+}
+
+/// Most points are told by the raster of a grid, where there are enough of them.
+fn sort_by_polygons(polygons: &Polygons, points: &Points<'_>, cells: Cells<'_>, codes: &mut [u8]) {
+    if cells.len() >= GRID_FROM {
+        return Grid::of(polygons, points).sort(cells, codes);
+    }
+    let axes = [points.x(), points.y()];
+    for (cells, code) in cells.iter().zip(codes) {
+        *code = code_of(polygons.relation(&rect_of(&axes, cells)));
+    }
+}
+
+/// Where a point with these cells can be.
+fn rect_of([x, y]: &[Axis; 2], (x_cell, y_cell): (u16, u16)) -> Rect {
+    let ((min_x, max_x), (min_y, max_y)) = (x.cell_bounds(x_cell), y.cell_bounds(y_cell));
+    Rect {
+        min_x,
+        min_y,
+        max_x,
+        max_y,
+    }
+}
+
+const fn code_of(relation: Relation) -> u8 {
+    match relation {
+        Relation::Outside => OUTSIDE,
+        Relation::Border => EDGE,
+        Relation::Inside => INSIDE,
+    }
+}
+
+/// The cells of some points.
+#[derive(Debug, Clone, Copy)]
+struct Cells<'a> {
+    x: &'a [[u8; 2]],
+    y: &'a [[u8; 2]],
+}
+
+impl<'a> Cells<'a> {
+    /// Those of the slice, as far as the leaf has them.
+    fn of(points: &Points<'a>, slice: Range<usize>) -> Cells<'a> {
+        let slice = slice.start.min(points.len())..slice.end.min(points.len());
+        let part = |cells: &'a [u8]| cells.as_chunks().0.get(slice.clone()).unwrap_or_default();
+        Cells {
+            x: part(points.x_cells()),
+            y: part(points.y_cells()),
+        }
+    }
+
+    const fn len(&self) -> usize {
+        self.x.len()
+    }
+
+    fn get(&self, place: usize) -> Option<(u16, u16)> {
+        Some((
+            u16::from_le_bytes(*self.x.get(place)?),
+            u16::from_le_bytes(*self.y.get(place)?),
+        ))
+    }
+
+    /// The cells of each point.
+    #[inline]
+    fn iter(self) -> impl Iterator<Item = (u16, u16)> {
+        let cell = |bytes: &[u8; 2]| u16::from_le_bytes(*bytes);
+        self.x.iter().map(cell).zip(self.y.iter().map(cell))
+    }
+}
