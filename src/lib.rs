@@ -7,11 +7,13 @@
 use pgrx::prelude::*;
 
 mod api;
+mod area;
 mod error;
 mod ingest;
 mod postgres;
 mod settings;
 mod status;
+mod threads;
 
 ::pgrx::pg_module_magic!(name, version = c"0.1.0");
 
@@ -23,7 +25,18 @@ pgrx::extension_sql_file!(
     requires = ["tables", api::ingest::trips_ingest]
 );
 pgrx::extension_sql_file!("../sql/forget.sql", name = "forget", requires = ["tables"]);
-pgrx::extension_sql_file!("../sql/weekly.sql", name = "weekly", requires = ["tables"]);
+pgrx::extension_sql_file!("../sql/area.sql", name = "area", requires = ["tables"]);
+pgrx::extension_sql_file!(
+    "../sql/area_triggers.sql",
+    name = "area_triggers",
+    requires = ["area"]
+);
+pgrx::extension_sql_file!(
+    "../sql/area_check.sql",
+    name = "area_check",
+    requires = ["area_triggers"]
+);
+pgrx::extension_sql_file!("../sql/weekly.sql", name = "weekly", requires = ["area"]);
 pgrx::extension_sql_file!("../sql/groups.sql", name = "groups", requires = ["weekly"]);
 pgrx::extension_sql_file!("../sql/search_path.sql", name = "search_path", finalize);
 

@@ -22,6 +22,12 @@ static PARSER_THREADS: GucSetting<i32> = GucSetting::<i32>::new(0);
 /// In kB. A block of 512 KiB is the largest that helps; this holds those of four parser threads and their batches.
 static INGEST_MEMORY: GucSetting<i32> = GucSetting::<i32>::new(64 * 1024);
 
+/// In kB. A run of 1.9 million trips: with [`INGEST_MEMORY`] a load stays below 256 MiB.
+static AREA_MEMORY: GucSetting<i32> = GucSetting::<i32>::new(176 * 1024);
+
+/// Without the trees no area can be asked about until they are built: not for daily use.
+static AREA_TREES: GucSetting<bool> = GucSetting::<bool>::new(true);
+
 /// Above this, the one backend that inserts has long been the bottleneck.
 const MOST_AUTOMATIC_PARSER_THREADS: usize = 4;
 
@@ -62,6 +68,24 @@ pub fn register() {
         8 * 1024 * 1024,
         GucContext::Userset,
         GucFlags::UNIT_KB,
+    );
+    GucRegistry::define_int_guc(
+        c"trips_ext.area_memory",
+        c"Memory for the area trees that an ingest, trips_compact or trips_rebuild is building.",
+        c"More of it makes fewer and larger runs, which are quicker to ask.",
+        &AREA_MEMORY,
+        1024,
+        64 * 1024 * 1024,
+        GucContext::Userset,
+        GucFlags::UNIT_KB,
+    );
+    GucRegistry::define_bool_guc(
+        c"trips_ext.area_trees",
+        c"Whether an ingest writes area trees of its trips.",
+        c"Off, questions about areas, regions and periods are refused afterwards until trips_rebuild() has built the trees.",
+        &AREA_TREES,
+        GucContext::Suset,
+        GucFlags::default(),
     );
 }
 
@@ -104,6 +128,16 @@ pub fn pipeline_settings() -> pipeline::Settings {
     };
     let kilobytes = usize::try_from(INGEST_MEMORY.get()).unwrap_or(0);
     pipeline::Settings::within(kilobytes * 1024, threads)
+}
+
+/// Bytes that trees under construction may take.
+pub fn area_memory() -> usize {
+    usize::try_from(AREA_MEMORY.get()).unwrap_or(0) * 1024
+}
+
+/// Whether an ingest writes trees.
+pub fn area_trees() -> bool {
+    AREA_TREES.get()
 }
 
 fn automatic_parser_threads() -> usize {

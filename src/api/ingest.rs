@@ -5,6 +5,7 @@ use std::panic::AssertUnwindSafe;
 use pgrx::prelude::*;
 use trips_core::Error;
 
+use super::given;
 use crate::error;
 use crate::ingest::load::{self, Summary};
 use crate::ingest::options::Options;
@@ -57,10 +58,6 @@ fn trips_ingest(
         Ok(row) => TableIterator::once(row),
         Err(error) => error::raise(&error),
     }
-}
-
-fn given<T>(name: &'static str, argument: Option<T>) -> Result<T, Error> {
-    argument.ok_or(Error::NullArgument { name })
 }
 
 fn require_rights() -> Result<(), Error> {

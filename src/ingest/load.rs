@@ -11,11 +11,13 @@ use trips_core::ingest::source::{Digest, Source};
 use super::options::{IfLoaded, Options};
 use super::sink::{Database, Nowhere, Sink};
 use super::tally::Tally;
-use super::{guard, ledger, target, threads};
+use super::{guard, ledger, target};
+use crate::area::writer::Tables;
 use crate::postgres::signals::AllBlocked;
 use crate::postgres::{message, spi};
 use crate::settings;
 use crate::status::reporter::Reporter;
+use crate::threads;
 
 /// How long the backend waits for its threads before it looks at interrupts again.
 const POLL: Duration = Duration::from_millis(20);
@@ -110,12 +112,13 @@ pub fn load(
         "ingest of \"{file}\": started as ingest {ingest}, {} bytes",
         source.size()
     ));
-    let (mut database, known) = Database::open(file, ingest, &trip)?;
+    let area = Tables::open();
+    let (mut database, known) = Database::open(file, ingest, &trip, &area)?;
     let mut tally = Tally::new(file, source.size(), options.on_error);
     let digest = run(source, ingest, known, &mut database, &mut tally, |counts| {
         reporter.progress(counts);
     })?;
-    database.finish();
+    database.finish(tally.counts().rows)?;
     guard::keep(&trip)?;
     let counts = tally.counts();
     ledger::enter(&ledger::Entry {

@@ -10,9 +10,9 @@ mod rejects;
 mod sink;
 mod tally;
 mod target;
-mod threads;
 
 use crate::status::reporter;
+use crate::threads;
 
 /// To be called before the session's process ends, whatever it is doing: no thread may outlive what it uses, and
 /// listeners are told.

@@ -7,9 +7,13 @@ use trips_core::ingest::tuple::TUPLE_LENGTH;
 
 use super::dimension::Dimensions;
 use super::rejects;
+use crate::area::collect::Collector;
+use crate::area::compact;
+use crate::area::writer::{Tables, Writer};
 use crate::postgres::bulk_insert::BulkInsert;
 use crate::postgres::memory::Context;
 use crate::postgres::relation::Relation;
+use crate::settings;
 
 /// Takes what the pipeline gives.
 pub trait Sink {
@@ -31,6 +35,7 @@ pub struct Database<'t> {
     file: &'t str,
     ingest: i64,
     insert: BulkInsert<'t>,
+    trees: Trees<'t>,
     dimensions: Dimensions,
     /// The arguments of statements, which would otherwise stay until the end of the call.
     arguments: Context,
@@ -45,6 +50,7 @@ impl<'t> Database<'t> {
         file: &'t str,
         ingest: i64,
         trip: &'t Relation,
+        area: &'t Tables,
     ) -> Result<(Database<'t>, KnownNames), Error> {
         let dimensions = Dimensions::open(ingest);
         let known = dimensions.known()?;
@@ -52,15 +58,58 @@ impl<'t> Database<'t> {
             file,
             ingest,
             insert: BulkInsert::begin(trip),
+            trees: Trees::begin(area, ingest),
             dimensions,
             arguments: Context::new(c"trips_ext statement arguments"),
         };
         Ok((database, known))
     }
 
-    /// Ends the insert.
-    pub fn finish(self) {
+    /// Ends the insert of `trips` in all.
+    ///
+    /// # Errors
+    /// What the threads that build trees meet.
+    pub fn finish(self, trips: u64) -> Result<(), Error> {
         self.insert.finish();
+        self.trees.finish(self.ingest, trips)
+    }
+}
+
+/// What becomes of the area trees.
+enum Trees<'t> {
+    Built(Collector<'t>),
+    Pending(&'t Tables),
+}
+
+impl<'t> Trees<'t> {
+    fn begin(tables: &'t Tables, ingest: i64) -> Trees<'t> {
+        match settings::area_trees() {
+            true => Trees::Built(Collector::begin(tables, 1, Some(ingest))),
+            false => Trees::Pending(tables),
+        }
+    }
+
+    fn add(&mut self, batch: &Batch) -> Result<(), Error> {
+        match self {
+            Trees::Built(collector) => collector.add(batch.trips().map(Into::into)),
+            Trees::Pending(_) => Ok(()),
+        }
+    }
+
+    fn finish(self, ingest: i64, trips: u64) -> Result<(), Error> {
+        match self {
+            Trees::Built(collector) => {
+                collector.finish()?;
+                compact::small()
+            }
+            Trees::Pending(tables) => {
+                let run = tables.next_run()?;
+                let mut writer = Writer::begin(tables);
+                writer.pending(run, ingest, trips);
+                writer.finish();
+                Ok(())
+            }
+        }
     }
 }
 
@@ -69,6 +118,7 @@ impl Sink for Database<'_> {
         // SAFETY: target::open has checked that the table has the columns that the parsers form tuples of,
         // and they leave none null.
         unsafe { self.insert.insert(&batch.tuples, TUPLE_LENGTH) };
+        self.trees.add(batch)?;
         self.arguments
             .lend(|| rejects::store(self.ingest, self.file, &batch.rejects))
     }

@@ -1,4 +1,4 @@
-//! Safe wrappers around what the ingest needs of the server. All unsafe code of the extension is here.
+//! Safe wrappers around what the extension needs of the server. All unsafe code of the extension is here.
 //!
 //! Every function of `pg_sys` that is called below is wrapped by pgrx: an ERROR inside it arrives as a Rust
 //! panic at the call, so that destructors run before it leaves.
@@ -9,7 +9,10 @@ pub mod exit;
 pub mod latch;
 pub mod memory;
 pub mod message;
+pub mod planner;
 pub mod privileges;
+pub mod query;
+pub mod receiver;
 pub mod relation;
 pub mod role;
 pub mod session;
@@ -17,4 +20,14 @@ pub mod shared_memory;
 pub mod signals;
 pub mod spi;
 pub mod transaction;
+pub mod value;
 pub mod worker;
+
+use pgrx::pg_sys::panic::ErrorReport;
+use pgrx::prelude::*;
+
+/// Raises an error that only the server's own words fit.
+fn raise(code: PgSqlErrorCode, message: String) -> ! {
+    ErrorReport::new(code, message, "trips_ext").report(PgLogLevel::ERROR);
+    unreachable!("the server came back from an error")
+}

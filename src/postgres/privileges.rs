@@ -36,6 +36,18 @@ pub fn require_insert(relation: &Relation) {
     }
 }
 
+/// Whether the current role may read all columns of `relation`.
+pub fn may_select(relation: &Relation) -> bool {
+    // SAFETY: the relation is open, so that its OID is valid.
+    unsafe {
+        pg_sys::pg_class_aclcheck(
+            relation.oid(),
+            pg_sys::GetUserId(),
+            pg_sys::ACL_SELECT as pg_sys::AclMode,
+        ) == pg_sys::AclResult::ACLCHECK_OK
+    }
+}
+
 /// Whether row-level security applies to the current role's access to `relation`.
 pub fn row_security_applies(relation: &Relation) -> bool {
     // SAFETY: the OID is that of an open relation; InvalidOid means the current role.
@@ -43,4 +55,10 @@ pub fn row_security_applies(relation: &Relation) -> bool {
         pg_sys::check_enable_rls(relation.oid(), pg_sys::InvalidOid, false)
             == pg_sys::CheckEnableRlsResult::RLS_ENABLED as i32
     }
+}
+
+/// Whether the current role has the rights of the owner of `relation`.
+pub fn owns(relation: &Relation) -> bool {
+    // SAFETY: both arguments are OIDs of roles; GetUserId has no arguments.
+    unsafe { pg_sys::has_privs_of_role(pg_sys::GetUserId(), relation.owner()) }
 }

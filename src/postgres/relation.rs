@@ -12,6 +12,8 @@ pub struct Relation {
 /// How strongly a table is locked: what PostgreSQL's manual calls by these names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LockMode {
+    /// ACCESS SHARE: what SELECT takes.
+    AccessShare,
     /// ROW EXCLUSIVE: what INSERT takes.
     RowExclusive,
     /// SHARE UPDATE EXCLUSIVE: one at a time, beside readers and writers.
@@ -21,6 +23,7 @@ pub enum LockMode {
 impl LockMode {
     fn number(self) -> pg_sys::LOCKMODE {
         match self {
+            LockMode::AccessShare => pg_sys::AccessShareLock as pg_sys::LOCKMODE,
             LockMode::RowExclusive => pg_sys::RowExclusiveLock as pg_sys::LOCKMODE,
             LockMode::ShareUpdateExclusive => pg_sys::ShareUpdateExclusiveLock as pg_sys::LOCKMODE,
         }
@@ -43,6 +46,12 @@ impl Relation {
     pub fn lock(&self, mode: LockMode) {
         // SAFETY: the OID is that of an open relation.
         unsafe { pg_sys::LockRelationOid(self.oid(), mode.number()) };
+    }
+
+    /// Takes a further lock on the open table unless that would have to wait; whether it has got it.
+    pub fn try_lock(&self, mode: LockMode) -> bool {
+        // SAFETY: the OID is that of an open relation.
+        unsafe { pg_sys::ConditionalLockRelationOid(self.oid(), mode.number()) }
     }
 
     /// Its OID.
@@ -77,18 +86,30 @@ impl Relation {
         }
     }
 
-    /// Whether any trigger, a foreign key's included, fires on INSERT.
-    pub fn has_insert_triggers(&self) -> bool {
-        // SAFETY: open until `drop`; trigdesc is null or valid for as long.
-        unsafe {
-            let triggers = (*self.relation).trigdesc;
-            !triggers.is_null()
-                && ((*triggers).trig_insert_before_row
-                    || (*triggers).trig_insert_after_row
-                    || (*triggers).trig_insert_instead_row
-                    || (*triggers).trig_insert_before_statement
-                    || (*triggers).trig_insert_after_statement)
-        }
+    /// Whether any trigger fires on INSERT that calls none of the functions `own`; a foreign key's and a disabled one
+    /// count.
+    pub fn has_foreign_insert_triggers(&self, own: &[pg_sys::Oid]) -> bool {
+        // SAFETY: open until `drop`; trigdesc is null or valid for as long, with numtriggers triggers.
+        let triggers = unsafe {
+            match (*self.relation).trigdesc.as_ref() {
+                Some(list) if list.numtriggers > 0 => {
+                    std::slice::from_raw_parts(list.triggers, list.numtriggers as usize)
+                }
+                _ => &[],
+            }
+        };
+        let on_insert =
+            |trigger: &&pg_sys::Trigger| trigger.tgtype as u32 & pg_sys::TRIGGER_TYPE_INSERT != 0;
+        triggers
+            .iter()
+            .filter(on_insert)
+            .any(|trigger| !own.contains(&trigger.tgfoid))
+    }
+
+    /// Whether it has, or once had, tables that inherit from it.
+    pub fn has_children(&self) -> bool {
+        // SAFETY: rd_rel is set while the relation is open.
+        unsafe { (*(*self.relation).rd_rel).relhassubclass }
     }
 
     /// Name and type of its columns in order, the dropped ones without a name.
@@ -114,6 +135,15 @@ impl Relation {
         unsafe {
             let constraints = (*(*self.relation).rd_att).constr;
             !constraints.is_null() && (*constraints).num_check > 0
+        }
+    }
+
+    /// Whether it has a column that forbids null.
+    pub fn has_not_null(&self) -> bool {
+        // SAFETY: open until `drop`; constr is null or valid for as long.
+        unsafe {
+            let constraints = (*(*self.relation).rd_att).constr;
+            !constraints.is_null() && (*constraints).has_not_null
         }
     }
 

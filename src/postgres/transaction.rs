@@ -21,6 +21,12 @@ pub fn current_subtransaction() -> pg_sys::SubTransactionId {
     unsafe { pg_sys::GetCurrentSubTransactionId() }
 }
 
+/// Whether all statements of the transaction see what was committed when it began, and no more.
+pub fn keeps_snapshot() -> bool {
+    // SAFETY: read by the one thread that writes it.
+    unsafe { pg_sys::XactIsoLevel >= pg_sys::XACT_REPEATABLE_READ as i32 }
+}
+
 /// Calls `ended` once when the current transaction has ended. It must not raise an error: it is too late for one.
 pub fn on_end(ended: fn(End)) {
     register_xact_callback(PgXactCallbackEvent::Commit, move || ended(End::Committed));

@@ -1,5 +1,7 @@
 //! Tests that run inside the server: what unit tests cannot reach and sessions cannot see.
 
+mod rows;
+
 #[pgrx::pg_schema]
 #[allow(clippy::unwrap_used)]
 mod tests {

@@ -1,0 +1,229 @@
+//! Reading trees: nodes and leaves by their ids, and the leaves of a run one after the other.
+
+use std::borrow::Cow;
+
+use trips_core::Error;
+use trips_core::area::leaf::{LeafColumns, LeafRow};
+use trips_core::area::search::{NodeRow, Store};
+use trips_core::area::{Corrupt, End, id};
+
+use super::writer::FIRST_PARTS;
+use crate::postgres::planner::KeyLookups;
+use crate::postgres::query::{Snapshot, Statement};
+use crate::postgres::receiver::Row;
+use crate::postgres::relation::{LockMode, Relation};
+use crate::postgres::role::ActingAsOwner;
+use crate::postgres::value::{Type, Value};
+
+static NODES: Statement = Statement::new(
+    c"SELECT id, children, days FROM trips.area_node WHERE id OPERATOR(pg_catalog.=) ANY ($1)",
+    &[Type::Int8s],
+);
+
+static LEAVES: Statement = Statement::new(
+    c"SELECT id, points FROM trips.area_leaf WHERE id OPERATOR(pg_catalog.=) ANY ($1)",
+    &[Type::Int8s],
+);
+
+static PARTS: Statement = Statement::new(
+    c"SELECT content FROM trips.area_part \
+       WHERE leaf_id OPERATOR(pg_catalog.=) $1 AND part OPERATOR(pg_catalog.>=) $2 AND part OPERATOR(pg_catalog.<) $3 \
+       ORDER BY leaf_id, part",
+    &[Type::Int8, Type::Int2, Type::Int2],
+);
+
+static LEAVES_FROM: Statement = Statement::new(
+    c"SELECT id, points FROM trips.area_leaf \
+       WHERE id OPERATOR(pg_catalog.>=) $1 AND id OPERATOR(pg_catalog.<=) $2 ORDER BY id LIMIT $3",
+    &[Type::Int8, Type::Int8, Type::Int8],
+);
+
+static PARTS_BETWEEN: Statement = Statement::new(
+    c"SELECT leaf_id, part, content FROM trips.area_part \
+       WHERE leaf_id OPERATOR(pg_catalog.>=) $1 AND leaf_id OPERATOR(pg_catalog.<=) $2 ORDER BY leaf_id, part",
+    &[Type::Int8, Type::Int8],
+);
+
+/// The tables of the trees, as their owner reads them.
+pub struct Trees {
+    snapshot: Snapshot,
+    _node: Relation,
+    leaf: Relation,
+    _lookups: KeyLookups,
+}
+
+impl Trees {
+    /// Opens them.
+    pub fn open(snapshot: Snapshot) -> Trees {
+        Trees {
+            snapshot,
+            _node: Relation::open(c"trips", c"area_node", LockMode::AccessShare),
+            leaf: Relation::open(c"trips", c"area_leaf", LockMode::AccessShare),
+            _lookups: KeyLookups::begin(),
+        }
+    }
+
+    /// At most `limit` leaves of a run's tree from leaf `number` on.
+    ///
+    /// # Errors
+    /// XX002 where a row is not what was written.
+    pub fn leaves_from(
+        &self,
+        run: i64,
+        end: End,
+        number: u32,
+        limit: usize,
+    ) -> Result<Vec<LeafColumns>, Error> {
+        let _owner = ActingAsOwner::of(&self.leaf);
+        let mut leaves: Vec<(i64, LeafColumns)> = Vec::new();
+        let arguments = [
+            Value::Int8(id::leaf(run, end, number)),
+            Value::Int8(id::leaf(run, end, u32::MAX)),
+            Value::Int8(limit as i64),
+        ];
+        LEAVES_FROM.each(&arguments, self.snapshot, |row| {
+            let (id, points) = id_and_bytes(row)?;
+            let columns = LeafColumns {
+                points: points.to_vec(),
+                exact: None,
+                other: None,
+                regions: None,
+            };
+            leaves.push((id, columns));
+            Ok(())
+        })?;
+        if let (Some((first, _)), Some((last, _))) = (leaves.first(), leaves.last()) {
+            let arguments = [Value::Int8(*first), Value::Int8(*last)];
+            let mut places = leaves.iter_mut().peekable();
+            PARTS_BETWEEN.each(&arguments, self.snapshot, |row| {
+                let (leaf, part, content) = (row.int8(1), row.int2(2), row.bytes(3));
+                while places.next_if(|(id, _)| Some(*id) < leaf).is_some() {}
+                match (places.peek_mut(), part, content) {
+                    (Some((id, columns)), Some(part), Some(content)) if Some(*id) == leaf => {
+                        column(columns, part)
+                            .get_or_insert_default()
+                            .extend_from_slice(content);
+                        Ok(())
+                    }
+                    _ => Err(Corrupt("a part of no leaf").into()),
+                }
+            })?;
+        }
+        Ok(leaves.into_iter().map(|(_, columns)| columns).collect())
+    }
+}
+
+/// The column of a leaf that a part belongs to.
+fn column(columns: &mut LeafColumns, part: i16) -> &mut Option<Vec<u8>> {
+    let [_, other, regions] = FIRST_PARTS;
+    match part {
+        part if part >= regions => &mut columns.regions,
+        part if part >= other => &mut columns.other,
+        _ => &mut columns.exact,
+    }
+}
+
+impl Store for Trees {
+    fn nodes(
+        &mut self,
+        ids: &[i64],
+        each: &mut dyn FnMut(i64, &dyn NodeRow) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let _owner = ActingAsOwner::of(&self.leaf);
+        NODES.each(&[Value::Int8s(ids)], self.snapshot, |row| {
+            let (id, children) = id_and_bytes(row)?;
+            each(id, &Node { children, row })
+        })?;
+        Ok(())
+    }
+
+    fn leaves(
+        &mut self,
+        ids: &[i64],
+        each: &mut dyn FnMut(i64, &dyn LeafRow) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let _owner = ActingAsOwner::of(&self.leaf);
+        LEAVES.each(&[Value::Int8s(ids)], self.snapshot, |row| {
+            let (id, points) = id_and_bytes(row)?;
+            let leaf = Leaf {
+                id,
+                points,
+                snapshot: self.snapshot,
+            };
+            each(id, &leaf)
+        })?;
+        Ok(())
+    }
+}
+
+/// A row of `trips.area_node`.
+struct Node<'r> {
+    children: &'r [u8],
+    row: &'r Row<'r>,
+}
+
+impl NodeRow for Node<'_> {
+    fn children(&self) -> &[u8] {
+        self.children
+    }
+
+    fn days(&self) -> Cow<'_, [u8]> {
+        self.row.bytes(3).unwrap_or_default().into()
+    }
+}
+
+/// A row of `trips.area_leaf`; its parts are fetched when asked for.
+struct Leaf<'r> {
+    id: i64,
+    points: &'r [u8],
+    snapshot: Snapshot,
+}
+
+impl Leaf<'_> {
+    /// What has these parts; none where there is not one.
+    fn parts(&self, first: i16) -> Option<Cow<'_, [u8]>> {
+        let mut content = Vec::new();
+        let arguments = [
+            Value::Int8(self.id),
+            Value::Int2(first),
+            Value::Int2(first + 100),
+        ];
+        let read = PARTS.each(&arguments, self.snapshot, |row| {
+            content.extend_from_slice(row.bytes(1).unwrap_or_default());
+            Ok(())
+        });
+        // What has not been read is missing, and whoever needs it says so.
+        (read.is_ok() && !content.is_empty()).then_some(Cow::Owned(content))
+    }
+}
+
+impl LeafRow for Leaf<'_> {
+    fn points(&self) -> &[u8] {
+        self.points
+    }
+
+    fn exact(&self) -> Option<Cow<'_, [u8]>> {
+        self.parts(FIRST_PARTS[0])
+    }
+
+    fn other(&self) -> Option<Cow<'_, [u8]>> {
+        self.parts(FIRST_PARTS[1])
+    }
+
+    fn regions(&self) -> Option<Cow<'_, [u8]>> {
+        self.parts(FIRST_PARTS[2])
+    }
+}
+
+/// The first two columns of a node or a leaf.
+fn id_and_bytes<'r>(row: &'r Row<'_>) -> Result<(i64, &'r [u8]), Corrupt> {
+    row.int8(1)
+        .zip(row.bytes(2))
+        .ok_or(Corrupt("a node or leaf lacks a value"))
+}
