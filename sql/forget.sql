@@ -19,6 +19,7 @@ BEGIN
             HINT = 'The table trips.ingest lists the ingests.';
     END IF;
     DELETE FROM trips.rejected_row r WHERE r.ingest_id = ingest;
+    -- The trigger trip_deleted removes the runs of the area trees that hold just these trips.
     WITH gone AS (
         DELETE FROM trips.trip t
          WHERE t.id >= ingest << 32 AND t.id < (ingest + 1) << 32
@@ -40,5 +41,5 @@ END
 $$;
 REVOKE EXECUTE ON FUNCTION trips_forget(bigint) FROM PUBLIC;
 COMMENT ON FUNCTION trips_forget(bigint) IS
-'Removes all that one ingest brought: its trips, its rejected rows, its row in the ledger, and the names that no other trip uses. '
+'Removes all that one ingest brought: its trips, also from the area trees, its rejected rows, its row in the ledger, and the names that no other trip uses. '
 'Gives the number of trips removed; an ingest that does not exist raises 42704. Waits for running loads to end';

@@ -1,8 +1,8 @@
 -- Weekly averages and weekly trips, for a region, a box or an area.
 --
 -- The public functions say what is asked for, as a row of trips.question; the internal ones
--- in the schema trips answer it. Bounds and boxes are compared in double precision: the operators of
--- PostGIS that work on boxes round to single precision.
+-- in the schema trips answer it: from the area trees, or where these cannot, by a scan of trips.trip. Bounds and boxes are
+-- compared in double precision: the operators of PostGIS that work on boxes round to single precision.
 
 CREATE TYPE trips.question AS (
     region_id smallint,
@@ -10,9 +10,10 @@ CREATE TYPE trips.question AS (
     to_date   date,
     matching  text,
     box       float8[],
-    area      geometry
+    area      geometry,
+    scan      boolean
 );
-COMMENT ON TYPE trips.question IS 'Internal: which trips are asked for; null parts ask for no restriction. box is min_lon, min_lat, max_lon, max_lat';
+COMMENT ON TYPE trips.question IS 'Internal: which trips are asked for; null parts ask for no restriction. box is min_lon, min_lat, max_lon, max_lat; scan: this role''s answer is not in the area trees';
 
 CREATE FUNCTION trips.region_named(region text) RETURNS smallint
 LANGUAGE plpgsql STABLE PARALLEL SAFE AS $$
@@ -62,11 +63,15 @@ BEGIN
             MESSAGE = format('invalid area: %s with SRID %s', geometrytype(area), st_srid(area)),
             DETAIL = 'An area is a polygon or multipolygon with SRID 4326.';
     END IF;
-    asked := (trips.region_named(region), from_date, to_date, matching, box, area);
+    asked := (trips.region_named(region), from_date, to_date, matching, box, area, NOT trips.trees_answer());
     IF from_date IS NULL OR to_date IS NULL THEN
-        SELECT min(t.departed_at), max(t.departed_at) INTO first_, last_
-          FROM trips.trip t
-         WHERE asked.region_id IS NULL OR t.region_id = asked.region_id;
+        IF asked.scan THEN
+            SELECT min(t.departed_at), max(t.departed_at) INTO first_, last_
+              FROM trips.trip t
+             WHERE asked.region_id IS NULL OR t.region_id = asked.region_id;
+        ELSE
+            SELECT k.first_day, k.last_day INTO first_, last_ FROM trips.known_days(asked.region_id) k;
+        END IF;
         asked.from_date := coalesce(from_date, date_trunc('week', first_)::date);
         asked.to_date   := coalesce(to_date, (date_trunc('week', last_) + unit)::date);
     END IF;
@@ -111,31 +116,58 @@ END
 $$;
 COMMENT ON FUNCTION trips.matching_condition(text, float8[], geometry) IS 'Internal: the condition on a trip t, as SQL text that holds none of the arguments';
 
-CREATE FUNCTION trips.trips_by_week(asked trips.question) RETURNS TABLE (week date, trips bigint)
+CREATE FUNCTION trips.scan_trips(asked trips.question, by_week boolean) RETURNS TABLE (week date, trips bigint)
 LANGUAGE plpgsql STABLE PARALLEL SAFE AS $$
 BEGIN
+    -- As the trees say it; PostGIS would count something.
+    IF EXISTS (SELECT FROM st_dumppoints(asked.area) p
+                WHERE NOT (abs(st_x(p.geom)) < 'Infinity' AND abs(st_y(p.geom)) < 'Infinity')) THEN
+        RAISE invalid_parameter_value USING
+            MESSAGE = 'invalid area: a coordinate is not a finite number';
+    END IF;
     RETURN QUERY EXECUTE format(
-        'SELECT date_trunc(''week'', t.departed_at)::date, count(*)
+        'SELECT %s, count(*)
            FROM trips.trip t
           WHERE t.departed_at >= $1.from_date AND t.departed_at < $1.to_date %s AND %s
           GROUP BY 1',
+        CASE WHEN by_week THEN 'date_trunc(''week'', t.departed_at)::date' ELSE 'NULL::date' END,
         CASE WHEN asked.region_id IS NOT NULL THEN 'AND t.region_id = $1.region_id' END,
         trips.matching_condition(asked.matching, asked.box, asked.area))
     USING asked, coalesce(asked.area, trips.box_area(asked.box));
 END
 $$;
-COMMENT ON FUNCTION trips.trips_by_week(trips.question) IS 'Internal: the trips of each week that has any';
+COMMENT ON FUNCTION trips.scan_trips(trips.question, boolean) IS
+'Internal: what trips.count_trips gives, by a scan of trips.trip, which may run in parallel';
+
+CREATE FUNCTION trips.count_trips(asked trips.question, by_week boolean) RETURNS TABLE (week date, trips bigint)
+LANGUAGE plpgsql STABLE PARALLEL SAFE AS $$
+BEGIN
+    -- An open end that falls before the other end, or on no trip at all, leaves nothing to count.
+    IF NOT coalesce(asked.from_date < asked.to_date, false) THEN
+        RETURN;
+    ELSIF asked.scan OR asked.matching = 'crosses' THEN
+        RETURN QUERY SELECT * FROM trips.scan_trips(asked, by_week);
+    ELSIF asked.box IS NULL AND asked.area IS NULL THEN
+        RETURN QUERY SELECT * FROM trips.region_trips(asked.region_id, asked.from_date, asked.to_date, by_week);
+    ELSE
+        RETURN QUERY SELECT * FROM trips.area_trips(
+            asked.matching, asked.box, st_asbinary(st_force2d(asked.area), 'NDR'),
+            asked.from_date, asked.to_date, asked.region_id, by_week);
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION trips.count_trips(trips.question, boolean) IS
+'Internal: the trips of each week that has any or, by_week false, of the whole period, in at most one row without a week';
 
 CREATE FUNCTION trips.average(asked trips.question) RETURNS numeric
 LANGUAGE plpgsql STABLE PARALLEL SAFE AS $$
 DECLARE
     days constant integer := asked.to_date - asked.from_date;
 BEGIN
-    -- An open end that falls before the other end, or on no trip at all, leaves nothing to count.
-    IF days IS NULL OR days <= 0 THEN
+    IF NOT coalesce(days > 0, false) THEN
         RETURN 0;
     END IF;
-    RETURN (SELECT trim_scale(coalesce(sum(w.trips), 0) * 7 / days) FROM trips.trips_by_week(asked) w);
+    RETURN (SELECT trim_scale(coalesce(sum(w.trips), 0) * 7 / days) FROM trips.count_trips(asked, by_week => false) w);
 END
 $$;
 COMMENT ON FUNCTION trips.average(trips.question) IS 'Internal: trips times seven over the days of the period';
@@ -150,7 +182,7 @@ BEGIN
       FROM (SELECT date_trunc('week', asked.from_date::timestamp)::date + 7 * n AS monday
               FROM generate_series(0, (asked.to_date - 1 - date_trunc('week', asked.from_date::timestamp)::date) / 7) n
              WHERE asked.from_date < asked.to_date) m
-      LEFT JOIN trips.trips_by_week(asked) w ON w.week = m.monday
+      LEFT JOIN trips.count_trips(asked, by_week => true) w ON w.week = m.monday
      ORDER BY m.monday;
 END
 $$;
@@ -243,3 +275,50 @@ $$;
 COMMENT ON FUNCTION trips_weekly_trips(geometry, date, date, text, text) IS
 'Trips of an area in each ISO week of the period, those without trips too: the Monday, the trips, and how many days of the week lie in the period. '
 'Arguments as of trips_weekly_average';
+
+CREATE FUNCTION trips.plan(asked trips.question)
+RETURNS TABLE (tree text, runs bigint, nodes_opened bigint, leaves_read bigint, points_tested bigint, points_fetched bigint, trips bigint)
+LANGUAGE plpgsql STABLE PARALLEL SAFE AS $$
+BEGIN
+    IF asked.matching = 'crosses' THEN
+        RAISE feature_not_supported USING
+            MESSAGE = 'no area tree answers matching "crosses"',
+            HINT = 'Such a question is answered by a scan of trips.trip.';
+    ELSIF asked.from_date < asked.to_date THEN
+        RETURN QUERY SELECT * FROM trips.area_plan(
+            asked.matching, asked.box, st_asbinary(st_force2d(asked.area), 'NDR'), asked.from_date, asked.to_date, asked.region_id);
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION trips.plan(trips.question) IS 'Internal: what the area trees do for a question, as trips_area_plan gives it';
+
+CREATE FUNCTION trips_area_plan(
+    min_lon float8, min_lat float8, max_lon float8, max_lat float8,
+    from_date date = NULL, to_date date = NULL, matching text = 'origin', region text = NULL)
+RETURNS TABLE (tree text, runs bigint, nodes_opened bigint, leaves_read bigint, points_tested bigint, points_fetched bigint, trips bigint)
+LANGUAGE plpgsql STABLE PARALLEL SAFE AS $$
+BEGIN
+    IF min_lon IS NOT NULL AND min_lat IS NOT NULL AND max_lon IS NOT NULL AND max_lat IS NOT NULL THEN
+        RETURN QUERY SELECT * FROM trips.plan(
+            trips.ask(region, from_date, to_date, matching, ARRAY[min_lon, min_lat, max_lon, max_lat], NULL));
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION trips_area_plan(float8, float8, float8, float8, date, date, text, text) IS
+'What the area trees do to count the trips of a box: of each tree, the runs, the inner nodes that were opened, the leaves that were read, the points in them that were compared one by one, '
+'those of them whose exact place had to be fetched since their cell lies on the edge, and the trips that were found. '
+'Arguments as of trips_weekly_average; matching ''crosses'' asks no tree and raises 0A000';
+
+CREATE FUNCTION trips_area_plan(
+    area geometry,
+    from_date date = NULL, to_date date = NULL, matching text = 'origin', region text = NULL)
+RETURNS TABLE (tree text, runs bigint, nodes_opened bigint, leaves_read bigint, points_tested bigint, points_fetched bigint, trips bigint)
+LANGUAGE plpgsql STABLE PARALLEL SAFE AS $$
+BEGIN
+    IF area IS NOT NULL THEN
+        RETURN QUERY SELECT * FROM trips.plan(trips.ask(region, from_date, to_date, matching, NULL, area));
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION trips_area_plan(geometry, date, date, text, text) IS
+'What the area trees do to count the trips of a polygon or multipolygon, as for a box';

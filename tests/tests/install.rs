@@ -3,7 +3,7 @@
 use trips_tests::ingest::{forget, load};
 use trips_tests::program::{program, run};
 use trips_tests::rows::numbered_rows;
-use trips_tests::snapshot::{assert_books_balance, assert_nothing_stored, snapshot};
+use trips_tests::snapshot::{assert_books_balance, assert_nothing_stored, snapshot_of_the_dumped};
 use trips_tests::{Database, Ingest, refused};
 
 #[test]
@@ -35,7 +35,10 @@ fn a_dump_brings_everything_back_and_numbers_go_on() {
         .arg(&dump));
 
     let mut copy = restored.connect();
-    assert_eq!(snapshot(&mut copy), snapshot(&mut session));
+    assert_eq!(
+        snapshot_of_the_dumped(&mut copy),
+        snapshot_of_the_dumped(&mut session)
+    );
     assert_eq!(Ingest::of(&path).run(&mut copy).status, "skipped");
     let next = load(
         &mut copy,
