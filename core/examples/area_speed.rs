@@ -2,6 +2,8 @@
 //!
 //!     cargo run --release -p trips_core --example area_speed -- [TRIPS] [RUNS]
 
+#![allow(clippy::expect_used, clippy::panic)]
+
 #[allow(dead_code)]
 #[path = "../tests/common/forest.rs"]
 mod forest;
@@ -10,7 +12,7 @@ use std::time::Instant;
 
 use forest::Forest;
 use trips_core::area::search::{Question, count};
-use trips_core::area::{Area, End, Entry, Rect, build, indexer::Trees};
+use trips_core::area::{Area, End, Entry, Rect, build};
 use trips_core::ingest::parse::point::Point;
 
 /// West, east, south and north of five cities.
@@ -116,7 +118,6 @@ fn main() {
         each(since.elapsed().as_nanos())
     );
     ask(&mut forest, "after");
-    let _ = Trees::default();
 }
 
 fn ask(forest: &mut Forest, when: &str) {

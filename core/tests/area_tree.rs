@@ -1,5 +1,7 @@
 //! Trees give the answers that looking at every trip gives: built, merged, and with trips taken away.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 #[path = "common/forest.rs"]
 mod forest;
 

@@ -77,14 +77,14 @@ impl<'t> Database<'t> {
 
 /// What becomes of the area trees.
 enum Trees<'t> {
-    Built(Collector<'t>),
+    Built(Box<Collector<'t>>),
     Pending(&'t Tables),
 }
 
 impl<'t> Trees<'t> {
     fn begin(tables: &'t Tables, ingest: i64) -> Trees<'t> {
         match settings::area_trees() {
-            true => Trees::Built(Collector::begin(tables, 1, Some(ingest))),
+            true => Trees::Built(Box::new(Collector::begin(tables, 1, Some(ingest)))),
             false => Trees::Pending(tables),
         }
     }

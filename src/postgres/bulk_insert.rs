@@ -80,8 +80,9 @@ impl<'r> BulkInsert<'r> {
         }
     }
 
-    /// Inserts rows in their order, with constraints, indexes and TOAST. Each has a value for every column; nothing
-    /// else gives one: no default, no expression. Raises 42804 where that is not so, and what INSERT raises.
+    /// Inserts rows in their order, with NOT NULL and CHECK constraints, indexes and TOAST; triggers, foreign keys
+    /// among them, do not fire. Each row has a value for every column, and nothing else gives one: no default, no
+    /// expression. Raises 42804 where that is not so, and what INSERT raises.
     pub fn insert_rows<'v, R: AsRef<[Value<'v>]>>(&mut self, rows: &[R]) {
         let mut left = rows;
         while !left.is_empty() {

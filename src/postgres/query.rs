@@ -140,7 +140,7 @@ impl Statement {
 /// Shows the rows that are left of the open cursor `name` to `take`, as [`Statement::each`] does; gives their number.
 ///
 /// # Errors
-/// The first that `take` gives, which leaves the cursor where it is. Raises 34000 where there is no such cursor.
+/// The first that `take` gives, which leaves the cursor at its end. Raises 34000 where there is no such cursor.
 pub fn cursor(
     name: &str,
     mut take: impl FnMut(&Row<'_>) -> Result<(), Error>,

@@ -5,8 +5,8 @@ use trips_core::Error;
 
 use super::memory::Context;
 
-/// A row that a query gives, while the executor shows it. Columns are counted from 1. Asking for one that is not there or of
-/// another type raises 42804.
+/// A row that a query gives, while the executor shows it. Columns are counted from 1. Asking for one that is not there
+/// or of another type raises 42804.
 pub struct Row<'r> {
     values: &'r [pg_sys::Datum],
     nulls: &'r [bool],

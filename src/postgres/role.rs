@@ -4,8 +4,8 @@ use pgrx::prelude::*;
 
 use super::relation::Relation;
 
-/// While it lives, the current role is the owner of a table; in a parallel worker, too. One may be inside another. An error
-/// that unwinds gives the role back before the server ends the (sub)transaction, which does so as well.
+/// While it lives, the current role is the owner of a table; in a parallel worker, too. One may be inside another. An
+/// error that unwinds gives the role back before the server ends the (sub)transaction, which would do so as well.
 #[must_use = "the role is given back when this is dropped"]
 pub struct ActingAsOwner {
     role: pg_sys::Oid,

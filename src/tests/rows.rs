@@ -98,7 +98,8 @@ mod tests {
         let table = table(c"t");
         let large = bytes(3, 100_000);
         insert(&table, &[row(1, &bytes(1, 4000), Some(&large))]);
-        let stored = "SELECT pg_catalog.format('%s %s %s %s', pg_column_compression(plain), pg_column_compression(outside),
+        let stored = "SELECT pg_catalog.format('%s %s %s %s',
+                                 pg_column_compression(plain), pg_column_compression(outside),
                                  pg_column_size(plain), pg_column_size(outside)) FROM tests.t";
         assert_eq!(one::<String>(stored).as_deref(), Some("  4004 100000"));
         let toasted = one::<i64>(
@@ -371,7 +372,9 @@ mod tests {
     #[pg_test]
     fn arguments_may_be_null_and_must_be_of_their_types() {
         static NULLS: Statement = Statement::new(
-            c"SELECT $1::bigint FROM (SELECT 1) x WHERE $1 IS NULL AND $2 IS NULL AND $3 = 7::smallint AND $4 = '\\x00ff'::bytea AND $5 = '1999-12-31'::date",
+            c"SELECT $1::bigint FROM (SELECT 1) x
+               WHERE $1 IS NULL AND $2 IS NULL AND $3 = 7::smallint
+                 AND $4 = '\\x00ff'::bytea AND $5 = '1999-12-31'::date",
             &[Type::Int8, Type::Int8s, Type::Int2, Type::Bytes, Type::Date],
         );
         let bytes: &[u8] = &[0, 255];
@@ -497,7 +500,8 @@ mod tests {
     fn a_cursor_gives_what_is_left_of_it() {
         let _u = table(c"u");
         Spi::run(
-            "DECLARE kept CURSOR FOR SELECT n::bigint, NULL, NULL, NULL::bytea, NULL::bytea FROM generate_series(1, 10) n;
+            "DECLARE kept CURSOR FOR
+             SELECT n::bigint, NULL, NULL, NULL::bytea, NULL::bytea FROM generate_series(1, 10) n;
              MOVE 3 FROM kept",
         )
         .unwrap();

@@ -52,7 +52,7 @@ impl Polygons {
             boxes,
             raster: None,
         };
-        polygons.raster = polygons.raster();
+        polygons.raster = polygons.rasterized();
         Ok(polygons)
     }
 
@@ -62,7 +62,7 @@ impl Polygons {
     }
 
     /// The raster over them; `None` if there are none.
-    fn raster(&self) -> Option<Box<Raster>> {
+    fn rasterized(&self) -> Option<Box<Raster>> {
         let mut raster = Box::new(Raster::over(&self.bounds()?));
         for ring in self.polygons.iter().flat_map(Polygon::rings) {
             ring.edges().for_each(|edge| raster.touch(edge));
@@ -198,5 +198,78 @@ impl Polygon {
             }
         }
         Continue(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A ring of so many edges around (10, 50), 1 away from it or a little less.
+    fn ring(edges: usize) -> Vec<[f64; 2]> {
+        let position = |number: usize| {
+            let turn = number as f64 / edges as f64 * std::f64::consts::TAU;
+            let radius = 1.0 - 1e-7 * (number % 3) as f64;
+            [10.0 + radius * turn.cos(), 50.0 + radius * turn.sin()]
+        };
+        (0..edges).map(position).collect()
+    }
+
+    #[test]
+    fn the_index_is_small_however_many_edges_there_are() {
+        for edges in [3, 8, 9, 1_000, 1_000_000] {
+            let polygons = Polygons::new(vec![vec![ring(edges)]]).unwrap();
+            // A box for eight edges, and a seventh of that above.
+            assert!(polygons.index_entries() <= edges / 7 + 8, "{edges}");
+            for (lon, has) in [(10.0, true), (10.999, true), (11.001, false)] {
+                assert_eq!(polygons.contains(Point { lon, lat: 50.0 }), has);
+            }
+        }
+        let triangles = (0..10_000)
+            .map(|number| {
+                let (x, y) = ((number % 100) as f64, (number / 100) as f64);
+                vec![vec![[x, y], [x + 0.5, y], [x, y + 0.5]]]
+            })
+            .collect();
+        let triangles = Polygons::new(triangles).unwrap();
+        assert!(triangles.index_entries() < 30_000);
+        let point = |lon, lat| Point { lon, lat };
+        assert!(triangles.contains(point(77.25, 33.25)));
+        assert!(!triangles.contains(point(77.26, 33.25)));
+    }
+
+    #[test]
+    fn the_raster_tells_of_most_points() {
+        let polygons = Polygons::new(vec![vec![ring(50)]]).unwrap();
+        let mut unknown = 0;
+        for number in 0..10_000 {
+            let (x, y) = ((number % 100) as f64, (number / 100) as f64);
+            let point = Point {
+                lon: 9.0 + x / 50.0,
+                lat: 49.0 + y / 50.0,
+            };
+            let known = polygons.relation_by_raster(&Rect::of_point(point));
+            unknown += usize::from(known == Relation::Border);
+            assert_eq!(polygons.contains(point), polygons.contains_by_edges(point));
+        }
+        assert!(unknown < 1_000, "{unknown}");
+    }
+
+    #[test]
+    fn the_first_hole_that_has_a_point_decides() {
+        let square = |min: f64, max: f64| vec![[min, min], [max, min], [max, max], [min, max]];
+        let has = |holes: [(f64, f64); 2], at: f64| {
+            let holes = holes.map(|(min, max)| square(min, max));
+            let rings = [vec![square(0.0, 9.0)], holes.to_vec()].concat();
+            Polygons::new(vec![rings])
+                .unwrap()
+                .contains(Point { lon: at, lat: at })
+        };
+        assert!(has([(1.0, 3.0), (3.0, 5.0)], 3.0));
+        assert!(!has([(1.0, 3.0), (3.0, 5.0)], 4.0));
+        assert!(has([(1.0, 3.0), (2.0, 5.0)], 3.0));
+        assert!(!has([(2.0, 5.0), (1.0, 3.0)], 3.0));
+        // On the exterior's edge no hole counts.
+        assert!(has([(-1.0, 3.0), (3.0, 5.0)], 0.0));
     }
 }

@@ -113,12 +113,19 @@ pub enum ShapeError {
     OutOfRange(f64),
 }
 
+impl ShapeError {
+    /// The SQLSTATE: five characters.
+    pub const fn sqlstate(self) -> &'static str {
+        "22003"
+    }
+}
+
 impl fmt::Display for ShapeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            ShapeError::NotFinite => f.write_str("a coordinate is not a finite number"),
+            ShapeError::NotFinite => f.write_str("coordinate of the area is not a finite number"),
             ShapeError::OutOfRange(value) => {
-                write!(f, "coordinate {value:e} is out of range")
+                write!(f, "coordinate {value:e} of the area is out of range")
             }
         }
     }
@@ -205,5 +212,121 @@ impl Area {
     /// What it is made of.
     pub(super) const fn kind(&self) -> &Kind {
         &self.kind
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BOX: Rect = rect(1.0, 2.0, 3.0, 4.0);
+
+    const fn rect(min_x: f64, min_y: f64, max_x: f64, max_y: f64) -> Rect {
+        Rect {
+            min_x,
+            min_y,
+            max_x,
+            max_y,
+        }
+    }
+
+    const fn point(lon: f64, lat: f64) -> Point {
+        Point { lon, lat }
+    }
+
+    #[test]
+    fn a_rectangle_has_its_edges() {
+        assert!(BOX.contains(point(1.0, 4.0)));
+        assert!(!BOX.contains(point(1.0, 4.1)));
+        assert!(BOX.covers(&BOX));
+        assert!(!BOX.covers(&rect(0.9, 2.0, 3.0, 4.0)));
+        assert!(BOX.touches(&rect(3.0, 4.0, 5.0, 5.0)));
+        assert!(!BOX.touches(&rect(3.1, 4.0, 5.0, 5.0)));
+        assert_eq!(
+            BOX.join(Rect::of_point(point(5.0, 0.0))),
+            rect(1.0, 0.0, 5.0, 4.0)
+        );
+    }
+
+    #[test]
+    fn a_minimum_above_a_maximum_or_nan_makes_a_box_empty() {
+        for empty in [
+            rect(3.0, 2.0, 1.0, 4.0),
+            rect(1.0, 4.0, 3.0, 2.0),
+            rect(f64::NAN, 2.0, 3.0, 4.0),
+            rect(1.0, 2.0, 3.0, f64::NAN),
+        ] {
+            let area = Area::boxes(&[empty]);
+            assert!(empty.is_empty());
+            assert_eq!(area.bounds(), None);
+            assert!(!area.contains(point(2.0, 3.0)));
+            assert_eq!(area.relation(&BOX), Relation::Outside);
+        }
+        assert!(!Rect::of_point(point(1.0, 2.0)).is_empty());
+    }
+
+    #[test]
+    fn boxes_across_the_antimeridian_are_one_area() {
+        let area = Area::boxes(&[
+            rect(170.0, -5.0, 180.0, 5.0),
+            rect(-180.0, -5.0, -170.0, 5.0),
+        ]);
+        assert_eq!(area.bounds(), Some(rect(-180.0, -5.0, 180.0, 5.0)));
+        assert!(area.contains(point(180.0, 0.0)) && area.contains(point(-180.0, 0.0)));
+        assert!(!area.contains(point(0.0, 0.0)));
+        for (rect, relation) in [
+            (rect(-180.0, 0.0, -175.0, 5.0), Relation::Inside),
+            (rect(170.0, 0.0, 170.0, 0.0), Relation::Inside),
+            (rect(165.0, 0.0, 170.0, 0.0), Relation::Border),
+            (rect(-169.0, -1.0, 169.0, 1.0), Relation::Outside),
+        ] {
+            assert_eq!(area.relation(&rect), relation, "{rect:?}");
+        }
+    }
+
+    #[test]
+    fn everywhere_has_all() {
+        let area = Area::everywhere();
+        assert_eq!(area.relation(&BOX), Relation::Inside);
+        assert!(area.contains(point(-180.0, 90.0)));
+    }
+
+    #[test]
+    fn coordinates_that_are_none_are_refused() {
+        let area = |x| Area::polygons(vec![vec![vec![[0.0, 0.0], [x, 0.0], [0.0, 1.0]]]]);
+        assert_eq!(area(f64::NAN).unwrap_err(), ShapeError::NotFinite);
+        let error = area(f64::NEG_INFINITY).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "coordinate of the area is not a finite number"
+        );
+        let error = area(-2e200).unwrap_err();
+        assert_eq!(
+            (error.to_string().as_str(), error.sqlstate()),
+            ("coordinate -2e200 of the area is out of range", "22003")
+        );
+        assert!(
+            area(MAX_COORDINATE)
+                .unwrap()
+                .contains(point(1e149, f64::MIN_POSITIVE))
+        );
+    }
+
+    #[test]
+    fn polygons_without_positions_hold_nothing() {
+        for polygons in [
+            vec![],
+            vec![vec![]],
+            vec![vec![vec![]]],
+            vec![vec![
+                vec![],
+                vec![[0.0, 0.0], [9.0, 0.0], [0.0, 9.0], [0.0, 0.0]],
+            ]],
+        ] {
+            let area = Area::polygons(polygons).unwrap();
+            assert_eq!(area.bounds(), None);
+            assert!(!area.contains(point(1.0, 2.0)));
+            assert_eq!(area.relation(&BOX), Relation::Outside);
+        }
     }
 }

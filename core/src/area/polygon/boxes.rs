@@ -76,3 +76,59 @@ impl BoxTree {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ingest::parse::point::Point;
+
+    /// The box of a thing on a line of many.
+    fn place(number: usize) -> Rect {
+        let at = number as f64;
+        Rect {
+            min_x: at,
+            min_y: 0.0,
+            max_x: at + 1.5,
+            max_y: 1.0,
+        }
+    }
+
+    #[test]
+    fn what_a_point_is_in_is_found() {
+        for count in [0, 1, 7, 8, 9, 63, 64, 65, 511, 512, 513, 700] {
+            let tree = BoxTree::new((0..count).map(place).collect());
+            assert_eq!(tree.bounds().is_some(), count > 0);
+            assert!(tree.len() <= count + count / 7 + 3);
+            for lon in [-0.5, 0.0, 0.7, 1.2, 8.2, 64.0, 511.9, 699.9, 702.0] {
+                let point = Point { lon, lat: 0.5 };
+                let found: Vec<_> = tree.select(|bounds, _| bounds.contains(point)).collect();
+                let is_there = |number: &usize| place(*number).contains(point);
+                let expected: Vec<_> = (0..count).filter(is_there).collect();
+                assert_eq!(found, expected, "{count} {lon}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_not_opened_and_what_is_found_make_up_all_in_order() {
+        for count in [1, 8, 9, 64, 65, 100, 513] {
+            let tree = BoxTree::new((0..count).map(place).collect());
+            for opened in [0, 3, 8, 60, 64, 512] {
+                let mut passed = Vec::new();
+                let found: Vec<_> = tree
+                    .select(|_, things| {
+                        let opens = things.contains(&opened);
+                        if !opens {
+                            passed.push(things);
+                        }
+                        opens
+                    })
+                    .collect();
+                let mut all: Vec<_> = passed.into_iter().flatten().chain(found.clone()).collect();
+                all.sort_unstable();
+                assert_eq!(all, (0..count).collect::<Vec<_>>());
+                assert_eq!(found, Vec::from_iter((opened < count).then_some(opened)));
+            }
+        }
+    }
+}

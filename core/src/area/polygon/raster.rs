@@ -51,7 +51,7 @@ impl Lines {
         self.at[self.count]
     }
 
-    /// The first one that does not end before `value`, if `near` is not far from it: it is searched from there.
+    /// The first one that does not end before `value`, or the last one; searched from `near` on.
     #[inline]
     fn seek(&self, near: usize, value: f64) -> usize {
         let mut number = near;
@@ -86,7 +86,7 @@ pub(in crate::area) struct Row {
 impl Row {
     /// How a tile lies that no edge touches.
     pub(in crate::area) const fn relation(self, column: usize) -> Relation {
-        match self.inside >> column % MAX_LINES & 1 {
+        match (self.inside >> (column % MAX_LINES)) & 1 {
             0 => Relation::Outside,
             _ => Relation::Inside,
         }
@@ -104,7 +104,7 @@ pub(in crate::area) struct Raster {
 }
 
 impl Raster {
-    /// A raster that knows of no edge.
+    /// A raster without edges.
     pub(in crate::area) fn new(x: Lines, y: Lines) -> Raster {
         Raster {
             x,
@@ -153,8 +153,8 @@ impl Raster {
         self.near.0 = column;
     }
 
-    /// Finds what is inside, once all edges are known. Tiles that hang together are so or are not, all of them: `contains`
-    /// is asked about one of them.
+    /// Finds what is inside, once all edges are taken in. Of clear tiles side by side, all are inside or none is: `contains` is
+    /// asked about one of them.
     pub(in crate::area) fn fill(&mut self, contains: impl Fn(Point) -> bool) {
         let all = columns(0, self.x.count - 1);
         let (mut clear_below, mut inside_below) = (0, 0);
@@ -181,15 +181,15 @@ impl Raster {
         }
     }
 
-    /// The next tile on the left of a column, and the next on its right, that no edge touches; with the longitude where it
-    /// ends or begins.
+    /// The next column on the left in which no edge touches the row, and the longitude where it ends; and the next on the right,
+    /// and the longitude where it begins.
     pub(in crate::area) fn clear_beside(
         &self,
         column: usize,
         row: Row,
     ) -> [Option<(usize, f64)>; 2] {
         let clear = !row.touched & columns(0, self.x.count - 1);
-        let left = clear & !(!0 << column % MAX_LINES);
+        let left = clear & !(!0 << (column % MAX_LINES));
         let right = clear & !left;
         let left = left.checked_ilog2().map(|left| left as usize);
         let right = (right != 0).then(|| right.trailing_zeros() as usize);
@@ -232,7 +232,7 @@ impl Raster {
 /// The bits from the first column to the last.
 #[inline]
 const fn columns(first: usize, last: usize) -> u64 {
-    !0 << first & !0 >> (MAX_LINES - 1 - last)
+    (!0 << first) & (!0 >> (MAX_LINES - 1 - last))
 }
 
 /// An edge from its lower end to its higher one.
@@ -275,10 +275,78 @@ impl Slope {
 
 /// A bound on the error of [`Slope::between`], in shares of the greater absolute longitude `X` of an edge's ends.
 ///
-/// With `u` = 2^-53 for each rounding (Higham, 2002, section 2.2), the difference of latitudes is off by the share `u`, the
-/// slope by `3 u`, their product by `5 u` and no more than `2 X` in size, to which the slope's term may add what roundings
-/// of higher order do; the sum adds `u` of at most `X`, and the margin's own sum the same: less than 16 u X.
+/// Each operation is off by at most the share `u` = 2^-53 (Higham, 2002, section 2.2): the difference of latitudes by `u`, the
+/// slope by `3 u`, and so their product, which is at most `2 X`, by `5 u`, that is `10 u X`. The sum and the margin's own
+/// add `u X` each. The rest is for terms of higher order.
 const MARGIN: f64 = 16.0 / (1u64 << 53) as f64;
 
 /// More than what underflow can add to the error.
 const TINY: f64 = 1e-140;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// A tile, made larger by so much.
+    fn tile(raster: &Raster, column: usize, row: usize, more: f64) -> Rect {
+        Rect {
+            min_x: raster.x.begin(column) - more,
+            min_y: raster.y.begin(row) - more,
+            max_x: raster.x.end(column) + more,
+            max_y: raster.y.end(row) + more,
+        }
+    }
+
+    /// A coordinate on or off the lines of a raster over 0 to 64.
+    fn coordinate() -> impl Strategy<Value = f64> {
+        prop_oneof![
+            (-10..74).prop_map(f64::from),
+            -10.0..74.0f64,
+            (0..64).prop_map(|x| f64::from(x) + f64::EPSILON * 64.0)
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn an_edge_marks_what_it_touches_and_hardly_more(
+            ends in prop::array::uniform4(coordinate()),
+            before in prop::array::uniform4(coordinate()),
+        ) {
+            let bounds = Rect { min_x: 0.0, min_y: 0.0, max_x: 64.0, max_y: 64.0 };
+            let edge = |[a, b, c, d]: [f64; 4]| Edge { from: [a, b], to: [c, d] };
+            let mut raster = Raster::over(&bounds);
+            // Where the search begins must not matter.
+            raster.touch(edge(before));
+            raster.rows = [Row::default(); MAX_LINES];
+            raster.touch(edge(ends));
+            prop_assume!(edge(ends).touches(&bounds));
+            for row in 0..MAX_LINES {
+                for column in 0..MAX_LINES {
+                    let marked = (raster.row(row).touched >> column) & 1 == 1;
+                    let touches = |more| edge(ends).touches(&tile(&raster, column, row, more));
+                    prop_assert!(marked || !touches(0.0), "{column} {row} is not marked");
+                    prop_assert!(!marked || touches(1e-9), "{column} {row} is marked");
+                }
+            }
+        }
+
+        #[test]
+        fn the_column_of_a_value_has_it(from in -180.0..180.0f64, size in 0.0..1.0f64, share in -0.1..1.1f64) {
+            let lines = Lines::even(from, from + size);
+            let value = from + share * size;
+            match lines.find(value) {
+                Some(number) => prop_assert!(lines.begin(number) <= value && value <= lines.end(number)),
+                None => prop_assert!(share < 1e-9 || share > 1.0 - 1e-9 || size < 1e-9),
+            }
+        }
+    }
+
+    #[test]
+    fn lines_may_all_be_one() {
+        let lines = Lines::even(7.0, 7.0);
+        assert!(lines.find(7.0).is_some());
+        assert_eq!(lines.find(7.1), None);
+        assert_eq!(lines.find(f64::NAN), None);
+    }
+}

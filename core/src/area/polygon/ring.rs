@@ -216,3 +216,100 @@ impl Edge {
 pub(super) const fn ascending(a: f64, b: f64) -> (f64, f64) {
     if a <= b { (a, b) } else { (b, a) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn place(positions: &[[f64; 2]], [lon, lat]: [f64; 2]) -> Place {
+        Ring::new(positions.to_vec())
+            .unwrap()
+            .place(Point { lon, lat })
+    }
+
+    #[test]
+    fn a_ring_closes_by_itself() {
+        let open = [[0.0, 0.0], [4.0, 0.0], [0.0, 4.0]];
+        let closed = [open[0], open[1], open[2], open[0]];
+        for (point, expected) in [
+            ([1.0, 1.0], Place::Inside),
+            ([0.0, 1.0], Place::Edge),
+            ([4.0, 0.0], Place::Edge),
+            ([2.0, 2.0], Place::Edge),
+            ([2.0, 2.1], Place::Outside),
+            ([-1.0, 0.0], Place::Outside),
+            ([-1.0, 4.0], Place::Outside),
+        ] {
+            assert_eq!(place(&open, point), expected, "{point:?}");
+            assert_eq!(place(&closed, point), expected, "{point:?}");
+        }
+    }
+
+    #[test]
+    fn rings_without_an_inside_have_an_edge() {
+        assert!(Ring::new(vec![]).is_none());
+        let point = [[1.0, 1.0]];
+        let line = [[0.0, 0.0], [2.0, 2.0]];
+        let spike = [[0.0, 0.0], [0.0, 0.0], [2.0, 2.0], [1.0, 1.0], [3.0, 3.0]];
+        for ring in [&point[..], &line, &spike] {
+            assert_eq!(place(ring, [1.0, 1.0]), Place::Edge);
+            assert_eq!(place(ring, [1.0, 1.5]), Place::Outside);
+            assert_eq!(place(ring, [-1.0, 1.0]), Place::Outside);
+        }
+    }
+
+    #[test]
+    fn winding_twice_is_inside_and_winding_back_is_not() {
+        let square = [[0.0, 0.0], [3.0, 0.0], [3.0, 3.0], [0.0, 3.0]];
+        let back = [[0.0, 0.0], [0.0, 3.0], [3.0, 3.0], [3.0, 0.0]];
+        let twice = [square, square].concat();
+        let neither = [square, back].concat();
+        assert_eq!(place(&twice, [1.0, 1.0]), Place::Inside);
+        assert_eq!(place(&neither, [1.0, 1.0]), Place::Outside);
+        assert_eq!(place(&neither, [3.0, 1.0]), Place::Edge);
+    }
+
+    #[test]
+    fn sides_are_exact() {
+        // Products of these in doubles do not tell on which side of the line the point lies.
+        let edge = Edge {
+            from: [0.5, 0.5],
+            to: [12.0, 12.0],
+        };
+        let next = 24.0 + 32.0 * f64::EPSILON;
+        let line = Edge {
+            from: [12.0, 12.0],
+            to: [24.0, 24.0],
+        };
+        assert_eq!(edge.side(24.0, 24.0), 0.0);
+        assert!(line.side(0.5, 0.5 + f64::EPSILON / 2.0) > 0.0);
+        assert!(edge.side(24.0, next) > 0.0);
+        assert!(edge.side(next, 24.0) < 0.0);
+    }
+
+    #[test]
+    fn an_edge_touches_the_rectangles_that_it_has_a_point_of() {
+        let rect = Rect {
+            min_x: 0.0,
+            min_y: 0.0,
+            max_x: 2.0,
+            max_y: 1.0,
+        };
+        for (from, to, touches) in [
+            ([1.0, 0.5], [1.5, 0.5], true),
+            ([-1.0, -1.0], [3.0, 3.0], true),
+            ([-1.0, 0.0], [1.0, 2.0], true),
+            ([-1.0, 0.1], [1.0, 2.1], false),
+            ([3.0, 0.0], [1.0, 2.0], true),
+            ([3.0, 0.1], [1.0, 2.1], false),
+            ([2.0, 1.0], [2.0, 1.0], true),
+            ([2.0, 1.1], [2.0, 3.0], false),
+            ([2.0, -1.0], [2.0, 3.0], true),
+            ([-3.0, 1.0], [3.0, 1.0], true),
+        ] {
+            let (edge, turned) = (Edge { from, to }, Edge { from: to, to: from });
+            assert_eq!(edge.touches(&rect), touches, "{edge:?}");
+            assert_eq!(turned.touches(&rect), touches, "{turned:?}");
+        }
+    }
+}

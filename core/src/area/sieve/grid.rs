@@ -9,7 +9,7 @@ use crate::area::polygon::{Edge, Lines, MAX_LINES, Polygons, Raster};
 use crate::area::shape::{Rect, Relation};
 
 /// Up to how many edges looking at all of them is quicker than searching.
-const FEW_EDGES: usize = 8;
+const FEW_EDGES: usize = 16;
 
 /// A raster over a leaf, and the edges there.
 pub(super) struct Grid<'a> {
@@ -58,7 +58,7 @@ impl<'a> Grid<'a> {
             let (column, row) = self.place(cells);
             let row = self.raster.row(row);
             // EDGE and INSIDE are bits.
-            *code = (row.inside >> column & 1 | (row.touched >> column & 1) << 1) as u8;
+            *code = ((row.inside >> column) & 1 | ((row.touched >> column) & 1) << 1) as u8;
         }
         let mut from = 0;
         while let Some(found) = memchr::memchr(EDGE, codes.get(from..).unwrap_or_default()) {
@@ -99,6 +99,6 @@ fn lines(axis: &Axis) -> (Lines, u32) {
     let last_cell = (axis.max_key() >> axis.shift()) as u16;
     let shift = (u16::BITS - last_cell.leading_zeros()).saturating_sub(MAX_LINES.ilog2());
     let count = usize::from(last_cell >> shift) + 1;
-    let begin = |number: usize| axis.value((number as u64) << shift << axis.shift());
+    let begin = |number: usize| axis.value((number as u64) << (shift + axis.shift()));
     (Lines::new(count, begin, axis.value(axis.max_key())), shift)
 }

@@ -120,3 +120,53 @@ fn raise(spans: [Span; 2], code: u8, cells: Cells<'_>, codes: &mut [u8]) {
         *old = if raised { code } else { *old };
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The window by looking at every key.
+    fn by_keys(axis: &Axis, min: f64, max: f64) -> Option<Window> {
+        let cell = |key: u64| (key >> axis.shift()) as u16;
+        let keys = 0..=axis.max_key();
+        let is_in = |key: &u64| (min..=max).contains(&axis.value(*key));
+        let mut cells: Vec<_> = keys.clone().filter(is_in).map(cell).collect();
+        cells.dedup();
+        let outside: Vec<_> = keys.filter(|key| !is_in(key)).map(cell).collect();
+        let possible = Span::between(*cells.first()?, *cells.last()?);
+        cells.retain(|cell| outside.binary_search(cell).is_err());
+        let certain = cells.first().zip(cells.last());
+        Some(Window {
+            possible,
+            certain: certain.map(|(first, last)| Span::between(*first, *last)),
+        })
+    }
+
+    #[test]
+    fn windows_are_those_that_the_keys_give() {
+        // Keys of 0, 3, 17 and 18 bits.
+        for greatest in [0u32, 5, 70_000, 140_001] {
+            let values = [-40.0, -40.0 + f64::from(greatest)];
+            let axis = Axis::fit(values.into_iter());
+            let bounds = [
+                f64::NEG_INFINITY,
+                -40.5,
+                -40.0,
+                -39.0,
+                -38.5,
+                -36.0,
+                -33.0,
+                -32.0,
+                f64::from(greatest) - 41.0,
+                f64::from(greatest) - 40.0,
+                f64::INFINITY,
+            ];
+            for min in bounds {
+                for max in bounds {
+                    let window = Window::of(&axis, min, max);
+                    assert_eq!(window, by_keys(&axis, min, max), "{greatest} {min} {max}");
+                }
+            }
+        }
+    }
+}
