@@ -243,7 +243,10 @@ impl<'q> Search<'q> {
         if children.len() > FANOUT || level == 0 {
             return Err(Corrupt("a node with too many children, or below the leaves").into());
         }
-        let trips = || children.iter().map(|child| child.trips).sum::<u64>();
+        let trips = || {
+            let trips = children.iter().map(|child| child.trips);
+            trips.fold(0, u64::saturating_add)
+        };
         if wanted.trips.is_some_and(|known| known != trips()) {
             return Err(Corrupt("a root with other trips than its run").into());
         }
@@ -254,7 +257,7 @@ impl<'q> Search<'q> {
                 continue;
             };
             if known.place() && known.days && !self.spans_weeks(&child) {
-                self.add(week_of(child.first_day), wanted.sign * child.trips as i64);
+                self.add(week_of(child.first_day), wanted.sign, child.trips as i64);
                 continue;
             }
             let (list, id) = match level {
@@ -309,23 +312,30 @@ impl<'q> Search<'q> {
     }
 
     /// Counts trips that depart in one week.
-    fn add(&mut self, week: i32, trips: i64) {
-        self.answer.trips += trips;
+    fn add(&mut self, week: i32, sign: i64, trips: i64) {
+        self.add_trips(sign, trips);
         if self.question.by_week {
-            *self.answer.weeks.entry(week).or_default() += trips;
+            let week = self.answer.weeks.entry(week).or_default();
+            *week = week.saturating_add(trips.saturating_mul(sign));
         }
+    }
+
+    /// Counts trips. Bytes that are no tree may promise any number of them.
+    fn add_trips(&mut self, sign: i64, trips: i64) {
+        let trips = trips.saturating_mul(sign);
+        self.answer.trips = self.answer.trips.saturating_add(trips);
     }
 
     /// Counts trips by their days, as a node has them.
     fn add_days(&mut self, days: &[u8], sign: i64) -> Result<(), Corrupt> {
         let period = self.question.days.clone();
         if !self.question.by_week {
-            self.answer.trips += sign * sum_encoded(days, period)?;
+            self.add_trips(sign, sum_encoded(days, period)?);
             return Ok(());
         }
         each_encoded(days, |day, trips| {
             if period.contains(&day) {
-                self.add(week_of(day), sign * trips);
+                self.add(week_of(day), sign, trips);
             }
         })
     }
@@ -345,7 +355,7 @@ impl<'q> Search<'q> {
                 false => sieve::count(self.question.area, &points, slice.clone()),
             };
             if let Some(trips) = whole {
-                self.answer.trips += wanted.sign * trips as i64;
+                self.add_trips(wanted.sign, trips as i64);
                 return Ok(());
             }
         }
@@ -377,13 +387,12 @@ impl<'q> Search<'q> {
             self.keep(slice.start, |place| area.contains(others.point(place)));
         }
         if let Some(wanted) = self.question.region.filter(|_| !known.region) {
-            match (points.region(), row.regions()) {
-                (Some(region), _) => self.keep(slice.start, |_| region == wanted),
-                (None, Some(bytes)) => {
-                    let regions = Regions::parse(points.len(), &bytes)?;
-                    self.keep(slice.start, |place| regions.region(place) == wanted);
-                }
-                (None, None) => return Err(Corrupt("a leaf without regions").into()),
+            if let Some(region) = points.region() {
+                self.keep(slice.start, |_| region == wanted);
+            } else {
+                let bytes = row.regions().ok_or(Corrupt("a leaf without regions"))?;
+                let regions = Regions::parse(points.len(), &bytes)?;
+                self.keep(slice.start, |place| regions.region(place) == wanted);
             }
         }
         Ok(())
@@ -436,11 +445,11 @@ impl<'q> Search<'q> {
                 let (from, to) = (places.start.max(slice.start), places.end.min(slice.end));
                 if from < to {
                     let trips = trips(from - slice.start..to - slice.start);
-                    self.add(week_of(day), sign * trips);
+                    self.add(week_of(day), sign, trips);
                 }
             });
         } else {
-            self.answer.trips += sign * trips(0..codes.len());
+            self.add_trips(sign, trips(0..codes.len()));
         }
         self.codes = codes;
     }

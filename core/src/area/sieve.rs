@@ -1,7 +1,7 @@
 //! Which points of a leaf lie in an area, from their cells alone.
 //!
-//! A cell is an interval of values on each axis, so a point's cells are a rectangle that the point lies in. Where that is
-//! on the edge of the area, only the exact coordinates tell.
+//! A cell is an interval of values on each axis, so a point's cells are a rectangle that the point lies in. Where
+//! that is on the edge of the area, only the exact coordinates tell.
 
 mod grid;
 mod window;

@@ -64,7 +64,8 @@ impl Lines {
         number
     }
 
-    /// One that has `value`, of lines made by [`Lines::even`]; `None` if there is none, or where numbers are too coarse.
+    /// One that has `value`, of lines made by [`Lines::even`]; `None` if there is none, or where numbers are too
+    /// coarse.
     #[inline]
     fn find(&self, value: f64) -> Option<usize> {
         let share = (value - self.first()) / (self.last() - self.first());
@@ -153,8 +154,8 @@ impl Raster {
         self.near.0 = column;
     }
 
-    /// Finds what is inside, once all edges are taken in. Of clear tiles side by side, all are inside or none is: `contains` is
-    /// asked about one of them.
+    /// Finds what is inside, once all edges are taken in. Of clear tiles side by side, all are inside or none is:
+    /// `contains` is asked about one of them.
     pub(in crate::area) fn fill(&mut self, contains: impl Fn(Point) -> bool) {
         let all = columns(0, self.x.count - 1);
         let (mut clear_below, mut inside_below) = (0, 0);
@@ -181,8 +182,8 @@ impl Raster {
         }
     }
 
-    /// The next column on the left in which no edge touches the row, and the longitude where it ends; and the next on the right,
-    /// and the longitude where it begins.
+    /// The next column on the left in which no edge touches the row, and the longitude where it ends; and the next on
+    /// the right, and the longitude where it begins.
     pub(in crate::area) fn clear_beside(
         &self,
         column: usize,
@@ -275,9 +276,9 @@ impl Slope {
 
 /// A bound on the error of [`Slope::between`], in shares of the greater absolute longitude `X` of an edge's ends.
 ///
-/// Each operation is off by at most the share `u` = 2^-53 (Higham, 2002, section 2.2): the difference of latitudes by `u`, the
-/// slope by `3 u`, and so their product, which is at most `2 X`, by `5 u`, that is `10 u X`. The sum and the margin's own
-/// add `u X` each. The rest is for terms of higher order.
+/// Each operation is off by at most the share `u` = 2^-53 (Higham, 2002, section 2.2): the difference of latitudes by
+/// `u`, the slope by `3 u`, and so their product, which is at most `2 X`, by `5 u`, that is `10 u X`. The sum and the
+/// margin's own add `u X` each. The rest is for terms of higher order.
 const MARGIN: f64 = 16.0 / (1u64 << 53) as f64;
 
 /// More than what underflow can add to the error.

@@ -1,7 +1,8 @@
 //! A ring: where a point lies to it, and which of its edges touch a rectangle.
 //!
-//! Edges are looked at in blocks of eight, found by their boxes. Of blocks that lie beside a point only the ends matter:
-//! a line that passes the point on its right climbs past it as often as a straight line between its ends would.
+//! Edges are looked at in blocks of eight, found by their boxes. Of blocks that lie beside a point only the ends
+//! matter: a line that passes the point on its right climbs past it as often as a straight line between its ends
+//! would.
 
 use std::ops::ControlFlow;
 
@@ -73,8 +74,8 @@ impl Ring {
         self.blocks.len()
     }
 
-    /// Where the point lies, by the winding number (Sunday, 2001): how often the ring climbs past the point on its right
-    /// less how often it comes down there.
+    /// Where the point lies, by the winding number (Sunday, 2001): how often the ring climbs past the point on its
+    /// right less how often it comes down there.
     pub(super) fn place(&self, point: Point) -> Place {
         let (mut beside, mut near) = (0, 0);
         let blocks = self.blocks.select(|bounds, blocks| {
@@ -186,7 +187,8 @@ impl Edge {
         }
     }
 
-    /// Above 0 if the position lies on the left of the line, below 0 on its right, 0 on the line: exactly (Shewchuk, 1997).
+    /// Above 0 if the position lies on the left of the line, below 0 on its right, 0 on the line: exactly (Shewchuk,
+    /// 1997).
     #[inline]
     fn side(&self, x: f64, y: f64) -> f64 {
         let [from, to] = [self.from, self.to].map(|[x, y]| Coord { x, y });

@@ -102,8 +102,8 @@ fn contain([x, y]: [Span; 2], (x_cell, y_cell): (u16, u16)) -> bool {
     x.contains(x_cell) & y.contains(y_cell)
 }
 
-/// How many points have their cells in the spans. A leaf has less than 2^16 points, so that their number fits the words that
-/// eight cells at a time are compared in.
+/// How many points have their cells in the spans. A leaf has less than 2^16 points, so that their number fits the
+/// words that eight cells at a time are compared in.
 fn count_in(spans: [Span; 2], cells: Cells<'_>) -> u64 {
     u64::from(
         cells
