@@ -137,7 +137,7 @@ fn ask(forest: &mut Forest, when: &str) {
         };
         let star = |n: usize| {
             let angle = n as f64 / 50.0 * std::f64::consts::TAU;
-            let radius = if n % 2 == 0 { 0.5 } else { 0.35 };
+            let radius = if n.is_multiple_of(2) { 0.5 } else { 0.35 };
             [
                 (west + east) / 2.0 + radius * (east - west) * angle.cos(),
                 (south + north) / 2.0 + radius * (north - south) * angle.sin(),

@@ -21,7 +21,7 @@ pub mod leaf;
 pub mod merge;
 pub mod morton;
 pub mod node;
-pub mod polygon;
+mod polygon;
 pub mod search;
 pub mod shape;
 pub mod sieve;
