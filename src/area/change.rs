@@ -78,15 +78,12 @@ fn entry(row: &Row<'_>) -> Result<Entry, Error> {
             detail: format!("It is {region_id}; the ids of regions are above 0."),
         });
     }
-    Ok(Entry {
-        point: point("origin", (1, 2))?,
-        other: point("destination", (3, 4))?,
-        day: departed_at.map(day_of).ok_or(Error::InvalidTrip {
-            what: "departed_at",
-            detail: "It is not a finite time.".to_owned(),
-        })?,
-        region_id,
-    })
+    let day = departed_at.map(day_of).ok_or(Error::InvalidTrip {
+        what: "departed_at",
+        detail: "It is not a finite time.".to_owned(),
+    })?;
+    let (origin, destination) = (point("origin", (1, 2))?, point("destination", (3, 4))?);
+    Ok(Entry::new(origin, destination, day, region_id))
 }
 
 static RELEASE: Statement = Statement::new(

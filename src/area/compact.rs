@@ -165,7 +165,8 @@ impl<'r> Reader<'r> {
             runs,
             trees: Trees::open(Snapshot::Latest),
             read: vec![[0; 2]; runs.len()],
-            limit: (leaves / (2 * runs.len().max(1))).clamp(1, MOST_LEAVES),
+            // Two trees; of each run some leaves are merged while the next are at hand.
+            limit: (leaves / (4 * runs.len().max(1))).clamp(1, MOST_LEAVES),
         }
     }
 
@@ -185,9 +186,16 @@ impl<'r> Reader<'r> {
         let leaves = self
             .trees
             .leaves_from(run.id, request.end, *read, self.limit)?;
+        let first = id::leaf(run.id, request.end, *read);
         *read += leaves.len() as u32;
+        let last = id::leaf(run.id, request.end, read.saturating_sub(1));
+        let is_end = leaves.is_empty();
         request.answer(leaves);
-        Ok(())
+        match is_end {
+            true => Ok(()),
+            // Now, while their pages are at hand and the threads are busy.
+            false => remove_leaves(first, last),
+        }
     }
 }
 
@@ -222,10 +230,18 @@ pub fn remove(run: i64) -> Result<(), Error> {
     let _owner = ActingAsOwner::of(&table);
     let _lookups = KeyLookups::begin();
     let (first, last) = id::of_run(run);
-    let ids = [Value::Int8(first), Value::Int8(last)];
     REMOVE_RUN.run(&[Value::Int8(run)])?;
     REMOVE_REGIONS.run(&[Value::Int8(run)])?;
-    REMOVE_NODES.run(&ids)?;
+    REMOVE_NODES.run(&[Value::Int8(first), Value::Int8(last)])?;
+    remove_leaves(first, last)
+}
+
+/// Removes the leaves from `first` to `last`, with their parts.
+fn remove_leaves(first: i64, last: i64) -> Result<(), Error> {
+    let table = Relation::open(c"trips", c"area_leaf", LockMode::RowExclusive);
+    let _owner = ActingAsOwner::of(&table);
+    let _lookups = KeyLookups::begin();
+    let ids = [Value::Int8(first), Value::Int8(last)];
     REMOVE_LEAVES.run(&ids)?;
     REMOVE_PARTS.run(&ids)?;
     Ok(())

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, select};
+use crossbeam_channel::{Receiver, Sender, bounded, select, unbounded};
 
 use super::build::{self, Row, Tree, TreeWriter};
 use super::leaf::{self, LeafColumns};
@@ -63,7 +63,6 @@ impl LeavesRequest {
 
 enum Message {
     Row(Row),
-    Leaves(LeavesRequest),
     Done(End, Tree, Tree),
     Failed(Error),
 }
@@ -73,6 +72,8 @@ enum Message {
 pub struct Indexer {
     control: Arc<Control>,
     messages: Receiver<Message>,
+    /// What threads wait for; looked at first.
+    requests: Receiver<LeavesRequest>,
     threads: Vec<JoinHandle<()>>,
     plus: Trees,
     minus: Trees,
@@ -109,7 +110,7 @@ impl Indexer {
                 let mut leaves = AskedLeaves {
                     end,
                     link: link.clone(),
-                    read: signs.iter().map(|_| VecDeque::new()).collect(),
+                    inputs: signs.iter().map(|_| AskedInput::default()).collect(),
                 };
                 let emit = |row| link.send(Message::Row(row));
                 let (plus, minus) = merge::merge(
@@ -130,9 +131,11 @@ impl Indexer {
     {
         let (control, stopped) = Control::new();
         let (out, messages) = bounded(QUEUE);
+        let (ask, requests) = unbounded();
         let mut indexer = Indexer {
             control: Arc::clone(&control),
             messages,
+            requests,
             threads: Vec::new(),
             plus: Trees::default(),
             minus: Trees::default(),
@@ -140,6 +143,7 @@ impl Indexer {
         for end in End::BOTH {
             let link = Link {
                 out: out.clone(),
+                ask: ask.clone(),
                 stopped: stopped.clone(),
             };
             let work = work(end, link.clone());
@@ -165,18 +169,27 @@ impl Indexer {
     /// What a thread met.
     pub fn next(&mut self, timeout: Duration) -> Result<Option<Step>, Error> {
         loop {
-            return match self.messages.recv_timeout(timeout) {
-                Ok(Message::Row(row)) => Ok(Some(Step::Row(row))),
-                Ok(Message::Leaves(request)) => Ok(Some(Step::Leaves(request))),
-                Ok(Message::Failed(error)) => Err(error),
+            if let Ok(request) = self.requests.try_recv() {
+                return Ok(Some(Step::Leaves(request)));
+            }
+            let message = select! {
+                recv(self.messages) -> message => message,
+                recv(self.requests) -> request => match request {
+                    Ok(request) => return Ok(Some(Step::Leaves(request))),
+                    // All threads have ended: what is left are messages.
+                    Err(_) => self.messages.recv(),
+                },
+                default(timeout) => return Ok(Some(Step::Waiting)),
+            };
+            match message {
+                Ok(Message::Row(row)) => return Ok(Some(Step::Row(row))),
+                Ok(Message::Failed(error)) => return Err(error),
                 Ok(Message::Done(end, plus, minus)) => {
                     self.plus.set(end, plus);
                     self.minus.set(end, minus);
-                    continue;
                 }
-                Err(RecvTimeoutError::Timeout) => Ok(Some(Step::Waiting)),
-                Err(RecvTimeoutError::Disconnected) => Ok(None),
-            };
+                Err(_) => return Ok(None),
+            }
         }
     }
 
@@ -224,6 +237,8 @@ impl Drop for Indexer {
 #[derive(Clone)]
 struct Link {
     out: Sender<Message>,
+    /// Holds no more than one question for each input.
+    ask: Sender<LeavesRequest>,
     stopped: Receiver<()>,
 }
 
@@ -240,33 +255,65 @@ impl Link {
 struct AskedLeaves {
     end: End,
     link: Link,
-    read: Vec<VecDeque<LeafColumns>>,
+    inputs: Vec<AskedInput>,
+}
+
+/// What has been read of an input, and what has been asked for meanwhile.
+#[derive(Default)]
+struct AskedInput {
+    read: VecDeque<LeafColumns>,
+    asked: Option<Receiver<Vec<LeafColumns>>>,
+    ended: bool,
 }
 
 impl AskedLeaves {
-    fn ask(&self, input: usize) -> Result<Vec<LeafColumns>, Error> {
+    fn ask(&self, input: usize) -> Result<Receiver<Vec<LeafColumns>>, Error> {
         let (answer, answered) = bounded(1);
-        self.link.send(Message::Leaves(LeavesRequest {
+        let request = LeavesRequest {
             end: self.end,
             input,
             answer,
-        }))?;
-        select! {
-            recv(answered) -> leaves => leaves.map_err(|_| Error::Stopped),
-            recv(self.link.stopped) -> _ => Err(Error::Stopped),
+        };
+        self.link.ask.send(request).map_err(|_| Error::Stopped)?;
+        Ok(answered)
+    }
+
+    /// The next leaves of an input, none at its end. Those after them are asked for already.
+    fn read(&mut self, input: usize) -> Result<Vec<LeafColumns>, Error> {
+        let asked = self.inputs.get_mut(input).and_then(|of| of.asked.take());
+        let asked = match asked {
+            Some(asked) => asked,
+            None => self.ask(input)?,
+        };
+        let leaves = select! {
+            recv(asked) -> leaves => leaves.map_err(|_| Error::Stopped)?,
+            recv(self.link.stopped) -> _ => return Err(Error::Stopped),
+        };
+        let next = match leaves.is_empty() {
+            true => None,
+            false => Some(self.ask(input)?),
+        };
+        if let Some(of) = self.inputs.get_mut(input) {
+            of.ended = next.is_none();
+            of.asked = next;
         }
+        Ok(leaves)
     }
 }
 
 impl Leaves for AskedLeaves {
     fn next(&mut self, input: usize, entries: &mut Vec<Entry>) -> Result<bool, Error> {
-        if self.read.get(input).is_none_or(VecDeque::is_empty) {
-            let more = self.ask(input)?;
-            if let Some(read) = self.read.get_mut(input) {
-                read.extend(more);
+        let is_waiting = |of: &AskedInput| of.read.is_empty() && !of.ended;
+        if self.inputs.get(input).is_some_and(is_waiting) {
+            let more = self.read(input)?;
+            if let Some(of) = self.inputs.get_mut(input) {
+                of.read.extend(more);
             }
         }
-        let leaf = self.read.get_mut(input).and_then(VecDeque::pop_front);
+        let leaf = self
+            .inputs
+            .get_mut(input)
+            .and_then(|of| of.read.pop_front());
         let Some(leaf) = leaf else {
             return Ok(false);
         };

@@ -68,6 +68,22 @@ pub struct Entry {
 }
 
 impl Entry {
+    /// The entry of a trip in a tree of origins. Zeros lose their sign.
+    pub const fn new(origin: Point, destination: Point, day: i32, region_id: i16) -> Entry {
+        const fn unsigned(point: Point) -> Point {
+            Point {
+                lon: point.lon + 0.0,
+                lat: point.lat + 0.0,
+            }
+        }
+        Entry {
+            point: unsigned(origin),
+            other: unsigned(destination),
+            day,
+            region_id,
+        }
+    }
+
     /// The same trip in a tree of `end`; `self` is one in a tree of origins.
     pub const fn in_tree(self, end: End) -> Entry {
         match end {
@@ -84,12 +100,8 @@ impl Entry {
 /// The entry of the trip in a tree of origins.
 impl From<Trip> for Entry {
     fn from(trip: Trip) -> Entry {
-        Entry {
-            point: trip.origin,
-            other: trip.destination,
-            day: days::day_of(trip.departed_at),
-            region_id: trip.region_id,
-        }
+        let day = days::day_of(trip.departed_at);
+        Entry::new(trip.origin, trip.destination, day, trip.region_id)
     }
 }
 

@@ -154,7 +154,7 @@ struct Wanted {
     id: i64,
     sign: i64,
     known: Known,
-    /// The trips below it, where that is known and not by its parent.
+    /// The trips below it: those that its parent, or its run, says it has. A row that has others is damaged.
     trips: Option<u64>,
 }
 
@@ -236,7 +236,7 @@ impl<'q> Search<'q> {
     fn node(&mut self, wanted: Wanted, row: &dyn NodeRow) -> Result<(), Error> {
         self.answer.effort.nodes_opened += 1;
         if wanted.known.place() {
-            return Ok(self.add_days(&row.days(), wanted.sign)?);
+            return Ok(self.add_days(&row.days(), wanted)?);
         }
         let children = node::parse(row.children())?;
         let (level, number) = (id::level(wanted.id), id::node_number(wanted.id));
@@ -248,7 +248,7 @@ impl<'q> Search<'q> {
             trips.fold(0, u64::saturating_add)
         };
         if wanted.trips.is_some_and(|known| known != trips()) {
-            return Err(Corrupt("a root with other trips than its run").into());
+            return Err(Corrupt("a node with other trips than it should have").into());
         }
         let (run, end) = (id::run(wanted.id), id::end(wanted.id));
         let first = number * FANOUT as u32;
@@ -268,7 +268,7 @@ impl<'q> Search<'q> {
                 id,
                 sign: wanted.sign,
                 known,
-                trips: None,
+                trips: Some(child.trips),
             });
         }
         Ok(())
@@ -327,7 +327,12 @@ impl<'q> Search<'q> {
     }
 
     /// Counts trips by their days, as a node has them.
-    fn add_days(&mut self, days: &[u8], sign: i64) -> Result<(), Corrupt> {
+    fn add_days(&mut self, days: &[u8], wanted: Wanted) -> Result<(), Corrupt> {
+        let sign = wanted.sign;
+        let trips = sum_encoded(days, i32::MIN..i32::MAX)?;
+        if wanted.trips.is_some_and(|known| known as i64 != trips) {
+            return Err(Corrupt("a node with other days than it should have"));
+        }
         let period = self.question.days.clone();
         if !self.question.by_week {
             self.add_trips(sign, sum_encoded(days, period)?);
@@ -344,6 +349,12 @@ impl<'q> Search<'q> {
     fn leaf(&mut self, wanted: Wanted, row: &dyn LeafRow) -> Result<(), Error> {
         self.answer.effort.leaves_read += 1;
         let points = Points::parse(row.points())?;
+        if wanted
+            .trips
+            .is_some_and(|known| known != points.len() as u64)
+        {
+            return Err(Corrupt("a leaf with other trips than it should have").into());
+        }
         let slice = points.slice(self.question.days.clone());
         let known = wanted.known;
         if !known.point {

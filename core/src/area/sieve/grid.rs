@@ -9,7 +9,7 @@ use crate::area::polygon::{Edge, Lines, MAX_LINES, Polygons, Raster};
 use crate::area::shape::{Rect, Relation};
 
 /// Up to how many edges looking at all of them is quicker than searching.
-const FEW_EDGES: usize = 16;
+const FEW_EDGES: usize = 8;
 
 /// A raster over a leaf, and the edges there.
 pub(super) struct Grid<'a> {
