@@ -6,13 +6,16 @@
 //! the suites write into and the server reads.
 
 pub mod aftermath;
+pub mod ask_random;
 pub mod cluster;
 pub mod database;
+pub mod facts;
 pub mod files;
 pub mod ingest;
 pub mod listener;
 pub mod plane;
 pub mod program;
+pub mod question;
 pub mod refusal;
 pub mod rows;
 pub mod snapshot;

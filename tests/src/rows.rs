@@ -4,6 +4,7 @@ use std::fmt::{self, Display};
 use std::io::{BufWriter, Write};
 
 use rand::{Rng, RngExt};
+use trips_tools::generate::{Contents, write_trips};
 
 use crate::database::{Database, Session};
 use crate::files::{Files, HEADER};
@@ -100,6 +101,17 @@ pub fn write_full_form(files: &Files, name: &str, count: u64, random: &mut impl 
         .expect("the disk has room");
     }
     out.flush().expect("the disk has room");
+    files.path(name)
+}
+
+/// Writes a file of the generator's trips: the first `regions` of its cities, two years from 2018 on; its path.
+pub fn write_generated(files: &Files, name: &str, rows: u64, regions: usize, seed: u64) -> String {
+    let contents = Contents {
+        rows,
+        seed,
+        regions,
+    };
+    write_trips(files.create(name), &contents).expect("the disk has room");
     files.path(name)
 }
 
