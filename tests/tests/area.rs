@@ -20,7 +20,7 @@ const CASES: usize = 240;
 /// Regions of the odd trips: they share their places, with each other and with the cities.
 const ODD_REGIONS: [&str; 4] = ["Fiji", "Greenwich", "Poles", "Prague"];
 
-/// A number that is hard to keep: a small one, or one of few decimals, or one of a few neighbours.
+/// The number, one of few decimals near it, or one that is hard to tell from it.
 fn odd_number(random: &mut ChaCha8Rng, base: f64) -> f64 {
     match random.random_range(0..5) {
         0 => (base * 100.0).round() / 100.0,
@@ -31,7 +31,8 @@ fn odd_number(random: &mut ChaCha8Rng, base: f64) -> f64 {
     }
 }
 
-/// A place of an odd trip: at a pole, at the antimeridian, at Greenwich, at a station, on a coarse grid, anywhere.
+/// A place of an odd trip: at a pole, at the antimeridian, at Greenwich, at a station, on a coarse grid, or a hair off
+/// another one.
 fn odd_place(random: &mut ChaCha8Rng) -> (f64, f64) {
     let tiny = [
         0.0, -0.0, 1e-300, -1e-300, 5e-324, -5e-324, 1e-17, -1e-17, 0.25, -0.25,
