@@ -107,6 +107,15 @@ pub struct Axis {
     max_key: u64,
 }
 
+/// How the values of keys follow each other.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Spacing {
+    /// Keys to a degree: finite or, of doubles near zero, infinite.
+    pub keys_per_degree: f64,
+    /// The most that a value is off its place, counted from the least one, in keys.
+    pub error_keys: f64,
+}
+
 impl Axis {
     /// How many bytes [`Axis::write`] adds.
     pub const BYTES: usize = 17;
@@ -230,6 +239,27 @@ impl Axis {
     /// [`MAX_INTEGER`] says why no key below 0 can come out.
     fn near(&self, bound: f64) -> u64 {
         self.key(bound).min(self.max_key)
+    }
+
+    /// How far apart the values of its keys are; `None` if that differs from one end to the other.
+    pub fn spacing(&self) -> Option<Spacing> {
+        let (min, max) = (self.value(0), self.value(self.max_key));
+        match self.scale {
+            Scale::Decimal { power, .. } => Some(Spacing {
+                keys_per_degree: power,
+                // Each value is rounded, and so is the least one that it is compared with.
+                error_keys: min.abs().max(max.abs()) * f64::EPSILON * power,
+            }),
+            // Doubles of one sign and exponent are evenly spaced.
+            Scale::Bits => {
+                const EXPONENT: u32 = f64::MANTISSA_DIGITS - 1;
+                let is_even = min.to_bits() >> EXPONENT == max.to_bits() >> EXPONENT;
+                (is_even && min.is_normal()).then(|| Spacing {
+                    keys_per_degree: 1.0 / (min.abs().next_up() - min.abs()),
+                    error_keys: 0.0,
+                })
+            }
+        }
     }
 
     /// Adds the axis to `bytes`: the scale, the least value's integer, the greatest key.

@@ -4,15 +4,17 @@
 //! that is on the edge of the area, only the exact coordinates tell.
 
 mod grid;
+mod sides;
 mod window;
 
-use std::ops::Range;
+use std::ops::{ControlFlow, Range};
 
 use super::axis::Axis;
 use super::leaf::Points;
 use super::polygon::Polygons;
 use super::shape::{Area, Kind, Rect, Relation};
 use grid::Grid;
+use sides::Sides;
 use window::Windows;
 
 /// The code of a point that is not in the area.
@@ -22,8 +24,8 @@ pub const INSIDE: u8 = 1;
 /// The code of a point that may be in the area: ask its exact coordinates.
 pub const EDGE: u8 = 2;
 
-/// From how many points on a grid pays.
-const GRID_FROM: usize = 32;
+/// From how many points on tables for all of them pay.
+const TABLES_FROM: usize = 32;
 
 /// How many points of the slice lie in the area; `None` if one of them may lie on its edge. Places that the leaf does
 /// not have count as outside.
@@ -58,14 +60,33 @@ pub fn sort(area: &Area, points: &Points<'_>, slice: Range<usize>, out: &mut Vec
     }
 }
 
-/// Most points are told by the raster of a grid, where there are enough of them.
+/// The sides of edges tell of most points where few of these touch the leaf, and the raster of a grid where many do.
 fn sort_by_polygons(polygons: &Polygons, points: &Points<'_>, cells: Cells<'_>, codes: &mut [u8]) {
-    if cells.len() >= GRID_FROM {
-        return Grid::of(polygons, points).sort(cells, codes);
-    }
     let axes = [points.x(), points.y()];
-    for (cells, code) in cells.iter().zip(codes) {
-        *code = code_of(polygons.relation(&rect_of(&axes, cells)));
+    if cells.len() < TABLES_FROM {
+        for (cells, code) in cells.iter().zip(codes) {
+            *code = code_of(polygons.relation(&rect_of(&axes, cells)));
+        }
+        return;
+    }
+    let mut edges = Vec::with_capacity(sides::MAX_EDGES);
+    let _ = polygons.each_edge_touching(&bounds_of(&axes), &mut |edge| {
+        edges.push(edge);
+        ControlFlow::Continue(())
+    });
+    match Sides::of(polygons, axes, &edges) {
+        Some(sides) => sides.sort(cells, codes),
+        None => Grid::of(polygons, axes, &edges).sort(cells, codes),
+    }
+}
+
+/// Where the points of a leaf can be.
+fn bounds_of([x, y]: &[Axis; 2]) -> Rect {
+    Rect {
+        min_x: x.value(0),
+        min_y: y.value(0),
+        max_x: x.value(x.max_key()),
+        max_y: y.value(y.max_key()),
     }
 }
 

@@ -14,6 +14,8 @@ pub(in crate::area) struct Lines {
     at: [f64; MAX_LINES + 1],
     /// 1 to [`MAX_LINES`].
     count: usize,
+    /// Of lines made by [`Lines::even`], how many there are to a degree.
+    per_degree: f64,
 }
 
 impl Lines {
@@ -24,7 +26,12 @@ impl Lines {
         for (number, at) in at.iter_mut().take(count).enumerate() {
             *at = begin(number);
         }
-        Lines { at, count }
+        let per_degree = count as f64 / (end - at[0]);
+        Lines {
+            at,
+            count,
+            per_degree,
+        }
     }
 
     /// Columns or rows of one width, as nearly as numbers are.
@@ -68,9 +75,8 @@ impl Lines {
     /// coarse.
     #[inline]
     fn find(&self, value: f64) -> Option<usize> {
-        let share = (value - self.first()) / (self.last() - self.first());
         // The cast takes what is no number to 0.
-        let number = ((share * MAX_LINES as f64) as usize).min(self.count - 1);
+        let number = (((value - self.first()) * self.per_degree) as usize).min(self.count - 1);
         (self.begin(number) <= value && value <= self.end(number)).then_some(number)
     }
 }
@@ -121,16 +127,6 @@ impl Raster {
             Lines::even(bounds.min_x, bounds.max_x),
             Lines::even(bounds.min_y, bounds.max_y),
         )
-    }
-
-    /// The rectangle that the tiles make up.
-    pub(in crate::area) const fn bounds(&self) -> Rect {
-        Rect {
-            min_x: self.x.first(),
-            min_y: self.y.first(),
-            max_x: self.x.last(),
-            max_y: self.y.last(),
-        }
     }
 
     /// Takes in an edge: row by row, the tiles that it may touch.

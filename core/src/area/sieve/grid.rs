@@ -1,10 +1,7 @@
 //! How the points of a leaf lie to polygons: by a raster over the leaf, and by the edges where these touch its tiles.
 
-use std::ops::ControlFlow;
-
 use super::{Cells, EDGE, code_of, rect_of};
 use crate::area::axis::Axis;
-use crate::area::leaf::Points;
 use crate::area::polygon::{Edge, Lines, MAX_LINES, Polygons, Raster};
 use crate::area::shape::{Rect, Relation};
 
@@ -19,21 +16,15 @@ pub(super) struct Grid<'a> {
     shifts: [u32; 2],
     raster: Raster,
     /// Those that touch the raster.
-    edges: Vec<Edge>,
+    edges: &'a [Edge],
 }
 
 impl<'a> Grid<'a> {
-    /// The raster over all places that the leaf's points can have.
-    pub(super) fn of(polygons: &'a Polygons, points: &Points<'_>) -> Grid<'a> {
-        let axes = [points.x(), points.y()];
+    /// The raster over a leaf with these axes, which these edges touch and no others.
+    pub(super) fn of(polygons: &'a Polygons, axes: [Axis; 2], edges: &'a [Edge]) -> Grid<'a> {
         let [(x, x_shift), (y, y_shift)] = axes.map(|axis| lines(&axis));
         let mut raster = Raster::new(x, y);
-        let mut edges = Vec::new();
-        let _ = polygons.each_edge_touching(&raster.bounds(), &mut |edge| {
-            raster.touch(edge);
-            edges.push(edge);
-            ControlFlow::Continue(())
-        });
+        edges.iter().for_each(|edge| raster.touch(*edge));
         raster.fill(|point| polygons.contains(point));
         Grid {
             polygons,
