@@ -142,7 +142,7 @@ impl Answers {
 pub(super) struct Extremes {
     /// The slowest median of the boxes, and the 95th percentile that is slowest.
     pub(super) boxes: Timing,
-    /// The greatest ratio of the medians of polygons and boxes of the same size.
+    /// The greatest ratio of the medians of polygons and boxes as large.
     pub(super) polygon_ratio: f64,
     /// The same of the regions as of the boxes.
     pub(super) regions: Timing,
@@ -173,17 +173,23 @@ impl Answers {
 
     fn greatest_ratio(&self, moment: &Moment) -> f64 {
         let ratios = self.series.iter().enumerate();
-        let ratios = ratios.filter_map(|(number, _)| self.ratio_to_box(number, moment));
+        let ratios =
+            ratios.filter_map(|(number, _)| self.ratio_to_box(number, moment, Kind::AsStar));
         ratios.fold(0.0, f64::max)
     }
 
-    /// How many times as long a polygon takes as the box that it lies in.
-    fn ratio_to_box(&self, number: usize, moment: &Moment) -> Option<f64> {
+    /// How many times as long a polygon takes as the box that is as large, or the one that it lies in.
+    fn ratio_to_box(
+        &self,
+        number: usize,
+        moment: &Moment,
+        kind: impl Fn(Size) -> Kind,
+    ) -> Option<f64> {
         let series = self.series.get(number)?;
         let Kind::Star(size) = series.kind else {
             return None;
         };
-        let (of_box, _) = self.series_of(Kind::Box(size), series.span, series.matching)?;
+        let (of_box, _) = self.series_of(kind(size), series.span, series.matching)?;
         let median = |number: usize| moment.timings.get(number).map(|timing| timing.median);
         Some(times_as_long(median(number)?, median(of_box)?))
     }

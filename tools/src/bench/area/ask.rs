@@ -73,7 +73,7 @@ const CALLS: [(&str, &str); 3] = [
 
 fn timed_by(kind: Kind) -> &'static str {
     match kind {
-        Kind::Box(_) => "timed_box",
+        Kind::Box(_) | Kind::AsStar(_) => "timed_box",
         Kind::Star(_) => "timed_area",
         Kind::Region => "timed_region",
     }

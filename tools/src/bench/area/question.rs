@@ -21,6 +21,8 @@ const STREAM: u128 = 0x6265_6e63_685f_6172_6561;
 pub(super) enum Kind {
     Box(Size),
     Star(Size),
+    /// The boxes that have the areas and the middles of the stars.
+    AsStar(Size),
     Region,
 }
 
@@ -162,6 +164,7 @@ impl fmt::Display for Series {
         match self.kind {
             Kind::Box(size) => write!(out, "box, {size}")?,
             Kind::Star(size) => write!(out, "polygon, {size}")?,
+            Kind::AsStar(size) => write!(out, "box as large as the polygon, {size}")?,
             Kind::Region => write!(out, "region")?,
         }
         write!(out, ", {}, {}", self.span, self.matching.name())
@@ -227,10 +230,17 @@ pub(super) fn all_series(
                 push(Kind::Box(size), matching, &boxes);
             }
         }
-        let stars: Vec<Place> = bounds
+        let stars: Vec<Star> = bounds
             .iter()
-            .map(|&bounds| Place::Star(Star::within(bounds, draw)))
+            .map(|&bounds| Star::within(bounds, draw))
             .collect();
+        let as_stars: Vec<Place> = stars
+            .iter()
+            .map(Star::box_as_large)
+            .map(Place::Box)
+            .collect();
+        push(Kind::AsStar(size), Matching::Origin, &as_stars);
+        let stars: Vec<Place> = stars.into_iter().map(Place::Star).collect();
         push(Kind::Star(size), Matching::Origin, &stars);
     }
     let regions = vec![Place::Region; centres.len()];
@@ -260,12 +270,13 @@ mod tests {
             "box, 5 x 5 km, one month, both",
             "polygon, half a city, one month, origin",
             "polygon, a city, all, origin",
+            "box as large as the polygon, a city, all, origin",
             "region, all, origin",
         ] {
             let found = labels.iter().filter(|found| *found == label).count();
             assert_eq!(found, 1, "{label} in {labels:?}");
         }
-        assert_eq!(all.len(), 24);
+        assert_eq!(all.len(), 32);
         assert!(all.iter().all(|series| series.questions.len() == 2));
     }
 

@@ -139,7 +139,7 @@ impl Report {
             &cells(&|extremes| milliseconds(extremes.boxes.p95)),
         )?;
         row(
-            "polygons, most times as long as the box of the same size",
+            "polygons, most times as long as the box as large",
             &cells(&|extremes| format!("{:.2}", extremes.polygon_ratio)),
         )?;
         row(

@@ -115,6 +115,33 @@ impl Star {
         }
     }
 
+    /// The box of the same area, middle and proportions as the star and its bounds.
+    pub(super) fn box_as_large(&self) -> Rect {
+        let Rect {
+            min_lon,
+            min_lat,
+            max_lon,
+            max_lat,
+        } = self.bounds;
+        let middle = Point {
+            lon: f64::midpoint(min_lon, max_lon),
+            lat: f64::midpoint(min_lat, max_lat),
+        };
+        let (width, height) = (max_lon - min_lon, max_lat - min_lat);
+        let scale = (self.area() / (width * height)).sqrt() / 2.0;
+        Rect::around(middle, (scale * width, scale * height))
+    }
+
+    /// In square degrees, by the shoelace formula.
+    fn area(&self) -> f64 {
+        let ends = self.corners.iter().cycle().skip(1);
+        let sides = self.corners.iter().zip(ends);
+        let twice: f64 = sides
+            .map(|(from, to)| from.lon * to.lat - to.lon * from.lat)
+            .sum();
+        twice.abs() / 2.0
+    }
+
     /// Whether a ray from the point to the east crosses the border an odd number of times (even-odd rule).
     pub(super) fn contains(&self, point: Point) -> bool {
         let sides = &self.slabs[slab(&self.bounds, point.lat)];
@@ -231,6 +258,28 @@ mod tests {
                 assert!(!star.contains(towards(border, 1.001)));
             }
         }
+    }
+
+    #[test]
+    fn a_box_as_large_as_a_star_holds_as_many_of_evenly_spread_points() {
+        let star = Star::within(UNIT, &mut Draw::new(5, 0));
+        let as_large = star.box_as_large();
+        let points = (0..1_000_000).map(|number| {
+            at(
+                10.0 + f64::from(number % 1000) / 1e3,
+                50.0 + f64::from(number / 1000) / 1e3,
+            )
+        });
+        let [in_star, in_box] = points.fold([0i32; 2], |[star_count, box_count], point| {
+            [
+                star_count + i32::from(star.contains(point)),
+                box_count + i32::from(as_large.contains(point)),
+            ]
+        });
+        assert!(
+            (in_star - in_box).abs() < in_box / 100,
+            "{in_star} {in_box}"
+        );
     }
 
     #[test]

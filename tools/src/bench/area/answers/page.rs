@@ -25,6 +25,9 @@ impl fmt::Display for Answers {
         self.write_series(out, &polygons, |series| {
             matches!(series.kind, Kind::Star(_))
         })?;
+        self.write_series(out, "Boxes as large as these polygons", |series| {
+            matches!(series.kind, Kind::AsStar(_))
+        })?;
         self.write_ratios(out)?;
         self.write_series(out, "Boxes, by other ends", |series| {
             matches!(series.kind, Kind::Box(_)) && series.matching != Matching::Origin
@@ -70,6 +73,7 @@ impl Answers {
         let trips = trips.get(trips.len() / 2).copied().unwrap_or_default();
         let place = match (series.kind, series.matching) {
             (Kind::Region, _) => "a region".to_owned(),
+            (Kind::AsStar(size), _) => format!("as the polygon in {size}"),
             (Kind::Box(size) | Kind::Star(size), Matching::Origin) => size.to_string(),
             (Kind::Box(size) | Kind::Star(size), matching) => {
                 format!("{size}, '{}'", matching.name())
@@ -86,17 +90,20 @@ impl Answers {
     fn write_ratios(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             out,
-            "How many times as long as the box that it lies in a polygon takes (medians):\n\n\
-             | | period | ratio | ratio, compacted |\n|---|---|---:|---:|"
+            "How many times as long as the box of the same area, around the same middle, a polygon takes, and as the box \
+             that it lies in (medians):\n\n\
+             | | period | box as large | compacted | box around it | compacted |\n|---|---|---:|---:|---:|---:|"
         )?;
         for (number, series) in self.series.iter().enumerate() {
             let Kind::Star(size) = series.kind else {
                 continue;
             };
             write!(out, "| {size} | {} |", series.span)?;
-            for moment in &self.moments {
-                let ratio = self.ratio_to_box(number, moment).unwrap_or_default();
-                write!(out, " {ratio:.2} |")?;
+            for kind in [Kind::AsStar, Kind::Box] {
+                for moment in &self.moments {
+                    let ratio = self.ratio_to_box(number, moment, kind);
+                    write!(out, " {:.2} |", ratio.unwrap_or_default())?;
+                }
             }
             writeln!(out)?;
         }
