@@ -41,26 +41,21 @@ where
     let mut adding = Inputs::new(signs, |sign| sign > 0);
     let mut taking = Inputs::new(signs, |sign| sign < 0);
     let mut held = Held::default();
-    let mut stretch = Stretch::default();
     while let Some(bound) = adding.fill(leaves)? {
         hold(&mut taking, leaves, bound, &mut held, &mut minus)?;
-        adding.take(bound, &mut stretch);
-        for entry in stretch.in_order() {
+        for entry in adding.take(bound) {
             if !held.cancels(entry) {
                 plus.push(*entry)?;
             }
         }
-        stretch.clear();
         // What lies on the bound itself may still be found: the next leaf may begin there.
         held.release(|code| code < bound, &mut minus)?;
     }
     held.release(|_| true, &mut minus)?;
     while let Some(bound) = taking.fill(leaves)? {
-        taking.take(bound, &mut stretch);
-        for entry in stretch.in_order() {
+        for entry in taking.take(bound) {
             minus.push(*entry)?;
         }
-        stretch.clear();
     }
     Ok((plus.finish()?, minus.finish()?))
 }
@@ -73,17 +68,14 @@ fn hold<M: FnMut(Row) -> Result<(), Error>>(
     held: &mut Held,
     minus: &mut TreeWriter<M>,
 ) -> Result<(), Error> {
-    let mut stretch = Stretch::default();
     while let Some(read) = taking.fill(leaves)? {
-        taking.take(read.min(bound), &mut stretch);
-        for entry in stretch.in_order() {
+        for entry in taking.take(read.min(bound)) {
             if held.count < MOST_HELD {
                 held.add(*entry);
             } else {
                 minus.push(*entry)?;
             }
         }
-        stretch.clear();
         if read > bound {
             break;
         }
@@ -94,6 +86,13 @@ fn hold<M: FnMut(Row) -> Result<(), Error>>(
 /// The inputs of one sign.
 struct Inputs {
     inputs: Vec<Input>,
+    /// Bits that an input's place in `inputs` takes.
+    input_bits: u32,
+    /// The least code that has not been taken.
+    start: u64,
+    /// What is taken: how far from `start` its code is, its input, and its place there, from the highest bits down.
+    words: Vec<u64>,
+    spare: Vec<u64>,
 }
 
 /// An input, and what has been read of it and not taken yet, in Morton order.
@@ -101,129 +100,133 @@ struct Input {
     number: usize,
     ended: bool,
     entries: Vec<Entry>,
-    /// Codes and places of the entries, see [`word`].
-    order: Vec<u64>,
+    /// The least code of the entries.
+    base: u64,
+    /// How far from `base` each code is, above the entry's place: one word, which is quick to sort.
+    words: Vec<u64>,
     taken: usize,
 }
 
 /// Bits of an entry's place in a leaf, which has fewer than 2^16. A code has 48 bits.
 const PLACE_BITS: u32 = 16;
 
-/// A code and a place in one word, which is quick to sort.
-const fn word(code: u64, place: usize) -> u64 {
-    code << PLACE_BITS | (place as u64 & 0xffff)
+/// The lowest bits of a word.
+const fn low(word: u64, bits: u32) -> usize {
+    (word & ((1 << bits) - 1)) as usize
 }
 
-/// What [`word`] was made of.
-const fn code_and_place(word: u64) -> (u64, usize) {
-    (word >> PLACE_BITS, (word & 0xffff) as usize)
+/// Bits that a number takes.
+const fn bits_of(number: u64) -> u32 {
+    u64::BITS - number.leading_zeros()
 }
 
 impl Inputs {
     fn new(signs: &[i8], wanted: impl Fn(i8) -> bool) -> Inputs {
         let inputs = signs.iter().enumerate();
+        let inputs: Vec<_> = inputs
+            .filter(|(_, sign)| wanted(**sign))
+            .map(|(number, _)| Input {
+                number,
+                ended: false,
+                entries: Vec::new(),
+                base: 0,
+                words: Vec::new(),
+                taken: 0,
+            })
+            .collect();
         Inputs {
-            inputs: inputs
-                .filter(|(_, sign)| wanted(**sign))
-                .map(|(number, _)| Input {
-                    number,
-                    ended: false,
-                    entries: Vec::new(),
-                    order: Vec::new(),
-                    taken: 0,
-                })
-                .collect(),
+            input_bits: bits_of(inputs.len() as u64),
+            inputs,
+            start: 0,
+            words: Vec::new(),
+            spare: Vec::new(),
         }
     }
 
-    /// Reads a leaf of each input that has nothing left; gives the code up to which all have been read, none when
+    /// Reads a leaf of each input that has nothing left; gives a code up to which all have been read, none when
     /// there is nothing more.
     fn fill(&mut self, leaves: &mut dyn Leaves) -> Result<Option<u64>, Error> {
-        let mut bound = None;
+        let mut codes: Option<(u64, u64)> = None;
         for input in &mut self.inputs {
-            if let Some(last) = input.fill(leaves)? {
-                bound = Some(bound.map_or(last, |bound: u64| bound.min(last)));
+            input.fill(leaves, &mut self.spare)?;
+            if let Some((first, last)) = input.codes() {
+                let (start, bound) = codes.unwrap_or((first, last));
+                codes = Some((start.min(first), bound.min(last)));
             }
         }
-        Ok(bound)
+        Ok(codes.map(|(start, bound)| {
+            self.start = start;
+            // No further than words can say.
+            let most = u64::MAX >> (PLACE_BITS + self.input_bits);
+            bound.min(start.saturating_add(most))
+        }))
     }
 
-    /// Moves what lies up to `bound` into `stretch`.
-    fn take(&mut self, bound: u64, stretch: &mut Stretch) {
-        for input in &mut self.inputs {
-            input.take(bound, stretch);
+    /// Takes what lies up to `bound`, which is not beyond what [`Inputs::fill`] gave; in Morton order.
+    fn take(&mut self, bound: u64) -> impl Iterator<Item = &Entry> {
+        let code_bit = PLACE_BITS + self.input_bits;
+        self.words.clear();
+        for (place, input) in (0u64..).zip(&mut self.inputs) {
+            let from_start = input.base.wrapping_sub(self.start);
+            self.words.extend(input.take(bound).iter().map(|word| {
+                let code = from_start.wrapping_add(word >> PLACE_BITS);
+                code << code_bit | place << PLACE_BITS | low(*word, PLACE_BITS) as u64
+            }));
         }
+        let code_bits = bits_of(bound.saturating_sub(self.start));
+        let bits = code_bit..code_bit + code_bits;
+        morton::sort(&mut self.words, &mut self.spare, bits);
+        self.words.iter().filter_map(|word| {
+            let input = low(word >> PLACE_BITS, self.input_bits);
+            let entries = &self.inputs.get(input)?.entries;
+            entries.get(low(*word, PLACE_BITS))
+        })
     }
 }
 
 impl Input {
-    /// Reads on if nothing is left; gives the greatest code read.
-    fn fill(&mut self, leaves: &mut dyn Leaves) -> Result<Option<u64>, Error> {
-        while self.taken >= self.order.len() && !self.ended {
+    /// Reads on if nothing is left.
+    fn fill(&mut self, leaves: &mut dyn Leaves, spare: &mut Vec<u64>) -> Result<(), Error> {
+        while self.taken >= self.words.len() && !self.ended {
             self.entries.clear();
-            self.order.clear();
+            self.words.clear();
             self.taken = 0;
             self.ended = !leaves.next(self.number, &mut self.entries)?;
-            let entries = self.entries.iter().enumerate();
-            let words = entries.map(|(place, entry)| word(morton::code(entry.point), place));
-            self.order.extend(words);
-            self.order.sort_unstable();
+            self.sort(spare);
         }
-        Ok(self.order.last().map(|word| code_and_place(*word).0))
+        Ok(())
     }
 
-    fn take(&mut self, bound: u64, stretch: &mut Stretch) {
-        let left = self.order.get(self.taken..).unwrap_or_default();
-        let count = left.partition_point(|word| code_and_place(*word).0 <= bound);
-        for word in left.iter().take(count) {
-            let (code, place) = code_and_place(*word);
-            if let Some(entry) = self.entries.get(place) {
-                stretch.add(code, *entry);
-            }
+    /// Finds the Morton order of the entries.
+    fn sort(&mut self, spare: &mut Vec<u64>) {
+        let (mut first, mut last) = (u64::MAX, 0);
+        self.words.extend(self.entries.iter().map(|entry| {
+            let code = morton::code(entry.point);
+            (first, last) = (first.min(code), last.max(code));
+            code
+        }));
+        for (place, word) in (0..).zip(&mut self.words) {
+            *word = (*word - first) << PLACE_BITS | place;
         }
+        self.base = first;
+        let code_bits = bits_of(last.saturating_sub(first));
+        morton::sort(&mut self.words, spare, PLACE_BITS..PLACE_BITS + code_bits);
+    }
+
+    /// The least and the greatest code that are left.
+    fn codes(&self) -> Option<(u64, u64)> {
+        let code = |word: &u64| self.base + (word >> PLACE_BITS);
+        let first = self.words.get(self.taken)?;
+        self.words.last().map(|last| (code(first), code(last)))
+    }
+
+    /// Takes the words up to `bound`.
+    fn take(&mut self, bound: u64) -> &[u64] {
+        let left = self.words.get(self.taken..).unwrap_or_default();
+        let base = self.base;
+        let count = left.partition_point(|word| base + (word >> PLACE_BITS) <= bound);
         self.taken += count;
-    }
-}
-
-/// Entries of a stretch of the curve.
-#[derive(Default)]
-struct Stretch {
-    entries: Vec<Entry>,
-    /// Their codes and places.
-    order: Vec<(u64, u32)>,
-    words: Vec<u64>,
-}
-
-impl Stretch {
-    fn add(&mut self, code: u64, entry: Entry) {
-        self.order.push((code, self.entries.len() as u32));
-        self.entries.push(entry);
-    }
-
-    /// The entries in Morton order.
-    fn in_order(&mut self) -> impl Iterator<Item = &Entry> {
-        if self.order.len() <= 1 << PLACE_BITS {
-            let order = self.order.iter();
-            self.words
-                .extend(order.map(|(code, place)| word(*code, *place as usize)));
-            self.words.sort_unstable();
-            self.order.clear();
-            let words = self.words.iter().map(|word| code_and_place(*word));
-            self.order
-                .extend(words.map(|(code, place)| (code, place as u32)));
-            self.words.clear();
-        } else {
-            self.order.sort_unstable();
-        }
-        let entries = &self.entries;
-        self.order
-            .iter()
-            .filter_map(|(_, place)| entries.get(*place as usize))
-    }
-
-    fn clear(&mut self) {
-        self.entries.clear();
-        self.order.clear();
+        left.get(..count).unwrap_or_default()
     }
 }
 
@@ -295,5 +298,62 @@ impl Held {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ingest::parse::point::Point;
+
+    /// Leaves of each input, the next one last.
+    struct Stored(Vec<Vec<Vec<Entry>>>);
+
+    impl Leaves for Stored {
+        fn next(&mut self, input: usize, entries: &mut Vec<Entry>) -> Result<bool, Error> {
+            let leaf = self.0[input].pop();
+            entries.extend(leaf.iter().flatten());
+            Ok(leaf.is_some())
+        }
+    }
+
+    /// Numbered trips from all over a square of so many degrees; some share their places.
+    fn entries(numbers: std::ops::Range<i32>, degrees: f64) -> Vec<Entry> {
+        let share = |number: i32, of: i32| f64::from(number * of % 997) / 997.0;
+        let at = |number| Point {
+            lon: degrees * share(number, 331),
+            lat: degrees / 2.0 * share(number, 577),
+        };
+        let entry = |number| Entry::new(at(number), at(number + 1), number, 1);
+        numbers.map(entry).collect()
+    }
+
+    #[test]
+    fn what_is_read_is_taken_in_morton_order_whatever_its_leaves() {
+        // So many inputs that few bits are left for the codes, and few; trips near each other and far apart.
+        for (inputs, degrees) in [(300, 170.0), (11, 0.3), (2, 170.0), (1, 0.3)] {
+            let leaves_of = |number: i32| {
+                let mut entries = entries(
+                    number * 4000 / inputs..(number + 1) * 4000 / inputs,
+                    degrees,
+                );
+                entries.sort_by_key(|entry| morton::code(entry.point));
+                let mut leaves: Vec<Vec<Entry>> = entries.chunks(150).map(<[_]>::to_vec).collect();
+                leaves
+                    .iter_mut()
+                    .for_each(|leaf| leaf.sort_by_key(|entry| entry.day));
+                leaves.reverse();
+                leaves
+            };
+            let mut stored = Stored((0..inputs).map(leaves_of).collect());
+            let mut all = Inputs::new(&vec![1; inputs as usize], |sign| sign > 0);
+            let mut taken = Vec::new();
+            while let Some(bound) = all.fill(&mut stored).unwrap() {
+                taken.extend(all.take(bound).copied());
+            }
+            assert!(taken.is_sorted_by_key(|entry| morton::code(entry.point)));
+            taken.sort_by_key(|entry| entry.day);
+            assert_eq!(taken, entries(0..4000, degrees), "{inputs} inputs");
+        }
     }
 }

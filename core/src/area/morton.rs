@@ -3,6 +3,8 @@
 //! Longitude and latitude are cut into 2^24 steps each (2.4 m of the equator, 1.2 m of a meridian) and their bits
 //! interleaved. The curve decides only which trips share a leaf, never what an answer is.
 
+use std::ops::Range;
+
 use crate::ingest::parse::point::Point;
 
 /// Steps of an axis.
@@ -30,9 +32,54 @@ const fn spread(bits: u64) -> u64 {
     (bits | bits << 1) & 0x5555_5555_5555_5555
 }
 
+/// Words from which on [`sort`] is quicker than comparing.
+const MANY: usize = 128;
+
+/// Sorts words by their bits in `bits`. Below these, words come in order; above, they have none.
+pub(super) fn sort(words: &mut Vec<u64>, spare: &mut Vec<u64>, bits: Range<u32>) {
+    if words.len() < MANY {
+        return words.sort_unstable();
+    }
+    spare.resize(words.len(), 0);
+    for shift in bits.step_by(8) {
+        let digit = |word: u64| usize::from((word >> shift) as u8);
+        let mut places = [0usize; 256];
+        for word in &*words {
+            places[digit(*word)] += 1;
+        }
+        let mut before = 0;
+        for place in &mut places {
+            before += std::mem::replace(place, before);
+        }
+        for word in &*words {
+            let place = &mut places[digit(*word)];
+            if let Some(slot) = spare.get_mut(*place) {
+                *slot = *word;
+            }
+            *place += 1;
+        }
+        std::mem::swap(words, spare);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn words_are_sorted_by_all_their_bits() {
+        for (count, code_bits) in [(0, 0), (1, 9), (127, 48), (128, 0), (944, 21), (3000, 48)] {
+            let code = |place: u64| {
+                let code = place.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 7;
+                code & ((1 << code_bits) - 1)
+            };
+            let mut words: Vec<u64> = (0..count).map(|i| code(i) << 16 | i).collect();
+            let mut sorted = words.clone();
+            sorted.sort_unstable();
+            sort(&mut words, &mut vec![7; 1000], 16..16 + code_bits);
+            assert_eq!(words, sorted, "{count} words, {code_bits} bits");
+        }
+    }
 
     fn at(lon: f64, lat: f64) -> u64 {
         code(Point { lon, lat })
