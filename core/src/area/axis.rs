@@ -182,6 +182,18 @@ impl Axis {
         self.scale.value(self.base.wrapping_add(key))
     }
 
+    /// The values of keys, see [`Axis::value`].
+    #[inline]
+    pub fn values<const N: usize>(&self, keys: &[u64; N]) -> [f64; N] {
+        // What the scale is, is asked once for all.
+        match self.scale {
+            Scale::Bits => keys.map(|key| value_of_ordered_bits(self.base.wrapping_add(key))),
+            Scale::Decimal { power, .. } => {
+                keys.map(|key| self.base.wrapping_add(key) as i64 as f64 / power)
+            }
+        }
+    }
+
     /// The cell of one of the values that the axis was fitted to.
     #[inline]
     pub fn cell(&self, value: f64) -> u16 {

@@ -49,6 +49,7 @@ pub struct TreeWriter<W> {
     emit: W,
     /// Entries that no leaf has yet.
     waiting: Vec<Entry>,
+    encoder: leaf::Encoder,
     leaves: u32,
     trips: u64,
     days: Option<(i32, i32)>,
@@ -64,6 +65,7 @@ impl<W: FnMut(Row) -> Result<(), Error>> TreeWriter<W> {
             end,
             emit,
             waiting: Vec::with_capacity(leaf::MAX_TRIPS),
+            encoder: leaf::Encoder::default(),
             leaves: 0,
             trips: 0,
             days: None,
@@ -111,10 +113,10 @@ impl<W: FnMut(Row) -> Result<(), Error>> TreeWriter<W> {
     fn write_leaf(&mut self) -> Result<(), Error> {
         let take = leaf::capacity(&self.waiting).clamp(1, self.waiting.len());
         let (entries, _) = self.waiting.split_at_mut(take);
-        let columns = leaf::encode(entries, self.end);
-        self.nodes.add_leaf(entries, &mut self.emit)?;
-        let days = entries.first().zip(entries.last());
-        self.days = join(self.days, days.map(|(first, last)| (first.day, last.day)));
+        let (columns, summary) = self.encoder.encode(entries, self.end);
+        self.nodes.add(summary, entries, &mut self.emit)?;
+        let days = (summary.first_day, summary.last_day);
+        self.days = join(self.days, Some(days));
         if self.end == End::Origin {
             for (day, region, trips) in days_and_regions(entries) {
                 self.regions.entry(region).or_default().add(day, trips);
@@ -181,9 +183,18 @@ impl Nodes {
         entries: &[Entry],
         emit: &mut impl FnMut(Row) -> Result<(), Error>,
     ) -> Result<(), Error> {
+        self.add(Summary::of(entries, self.end), entries, emit)
+    }
+
+    fn add(
+        &mut self,
+        summary: Summary,
+        entries: &[Entry],
+        emit: &mut impl FnMut(Row) -> Result<(), Error>,
+    ) -> Result<(), Error> {
         self.make_room(0, emit)?;
         if let Some(node) = self.open.first_mut() {
-            node.children.push(Summary::of(entries, self.end));
+            node.children.push(summary);
             for (day, _, trips) in days_and_regions(entries) {
                 node.days.add(day, trips);
             }

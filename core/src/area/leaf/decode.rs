@@ -1,5 +1,6 @@
 //! From the columns of a leaf to its trips.
 
+use super::packed::BATCH;
 use super::{Exact, LeafRow, Others, Points, Regions};
 use crate::area::{Corrupt, End, Entry};
 use crate::ingest::parse::point::Point;
@@ -34,17 +35,36 @@ pub fn decode(row: &dyn LeafRow, end: End, out: &mut Vec<Entry>) -> Result<(), C
         None => None,
     };
     let region = points.region().unwrap_or_default();
-    out.extend(points.days().into_iter().enumerate().map(|(i, day)| Entry {
-        point: exact.point(i),
-        other: match &others {
-            Some(others) => others.point(i),
-            None => Point { lon: 0.0, lat: 0.0 },
-        },
-        day,
-        region_id: match &regions {
-            Some(regions) => regions.region(i),
-            None => region,
-        },
-    }));
+    let days = points.days();
+    out.reserve(days.len());
+    for (days, from) in days.chunks(BATCH).zip((0..).step_by(BATCH)) {
+        let (lon, lat) = (exact.longitudes(from), exact.latitudes(from));
+        let (other_lon, other_lat) = match &others {
+            Some(others) => (others.longitudes(from), others.latitudes(from)),
+            None => ([0.0; BATCH], [0.0; BATCH]),
+        };
+        let ends = lon.iter().zip(&lat).zip(other_lon.iter().zip(&other_lat));
+        out.extend(
+            days.iter()
+                .zip(ends)
+                .zip(from..)
+                .map(|((day, (point, other)), i)| Entry {
+                    point: point_of(point),
+                    other: point_of(other),
+                    day: *day,
+                    region_id: match &regions {
+                        Some(regions) => regions.region(i),
+                        None => region,
+                    },
+                }),
+        );
+    }
     Ok(())
+}
+
+fn point_of((lon, lat): (&f64, &f64)) -> Point {
+    Point {
+        lon: *lon,
+        lat: *lat,
+    }
 }

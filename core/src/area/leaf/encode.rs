@@ -6,7 +6,8 @@ use super::day_index::{bitmap_bytes, pairs_bytes};
 use super::points::{CELL, HEADER_BYTES, write_header};
 use super::{LeafColumns, MAX_TRIPS, POINTS_BYTES, exact, others, regions};
 use crate::area::axis::Axis;
-use crate::area::{End, Entry};
+use crate::area::node::Summary;
+use crate::area::{End, Entry, Rect};
 
 /// How many of `entries`, from the first on, one leaf takes: as many as [`MAX_TRIPS`] and [`POINTS_BYTES`]
 /// allow, and so at least one if there is one.
@@ -26,13 +27,25 @@ const fn has_room(trips: usize, index_bytes: usize) -> bool {
 
 /// How many of `entries` a leaf takes whose days are a bitmap.
 fn capacity_with_bitmap(entries: &[Entry]) -> usize {
-    let (mut first, mut last) = (i32::MAX, i32::MIN);
-    let fits = |(before, entry): &(usize, &Entry)| {
-        (first, last) = (first.min(entry.day), last.max(entry.day));
-        let trips = before + 1;
+    let with =
+        |(first, last): (i32, i32), entry: &Entry| (first.min(entry.day), last.max(entry.day));
+    let has_room = |trips, (first, last): (i32, i32)| {
         has_room(trips, bitmap_bytes(trips, last.abs_diff(first)))
     };
-    entries.iter().enumerate().take_while(fits).count()
+    // So many would have room even with the days of all.
+    let nothing = (i32::MAX, i32::MIN);
+    let all = entries.iter().fold(nothing, with);
+    let mut trips = entries.len();
+    while trips > 0 && !has_room(trips, all) {
+        trips -= 1;
+    }
+    let (sure, rest) = entries.split_at(trips);
+    let mut days = sure.iter().fold(nothing, with);
+    let fits = |(before, entry): &(usize, &Entry)| {
+        days = with(days, entry);
+        has_room(before + 1, days)
+    };
+    trips + (trips..).zip(rest).take_while(fits).count()
 }
 
 /// How many of `entries` a leaf takes whose days are pairs. Gives up early if these are not more than `enough`.
@@ -49,41 +62,115 @@ fn capacity_with_pairs(entries: &[Entry], enough: usize) -> usize {
 ///
 /// There is at least one entry, there are no more than [`capacity`] says, and all coordinates are finite.
 pub fn encode(entries: &mut [Entry], end: End) -> LeafColumns {
-    debug_assert!((1..=capacity(entries)).contains(&entries.len()));
-    sort_by_day(entries);
-    let x = Keys::of(entries, |entry| entry.point.lon);
-    let y = Keys::of(entries, |entry| entry.point.lat);
-    let region = one_region(entries);
-    LeafColumns {
-        points: points(entries, region, &x, &y),
-        exact: exact::write(x.parts(), y.parts()),
-        other: match end {
-            End::Origin => {
-                let x = Keys::of(entries, |entry| entry.other.lon);
-                let y = Keys::of(entries, |entry| entry.other.lat);
-                Some(others::write(x.parts(), y.parts()))
-            }
-            End::Destination => None,
-        },
-        regions: match region {
-            Some(_) => None,
-            None => Some(regions::write(entries.iter().map(|entry| entry.region_id))),
-        },
-    }
+    Encoder::default().encode(entries, end).0
 }
 
-fn points(entries: &[Entry], region: Option<i16>, x: &Keys, y: &Keys) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(POINTS_BYTES);
-    let days = entries.iter().map(|entry| entry.day);
-    write_header(&x.axis, &y.axis, region, days, &mut bytes);
-    for Keys { axis, keys } in [x, y] {
-        let shift = axis.shift();
-        bytes.extend(
-            keys.iter()
-                .flat_map(|key| ((key >> shift) as u16).to_le_bytes()),
-        );
+/// Makes one leaf after the other, in the same memory.
+#[derive(Debug, Default)]
+pub struct Encoder {
+    days: Vec<i32>,
+    unsorted: Vec<Entry>,
+    places: Vec<usize>,
+    x: Keys,
+    y: Keys,
+}
+
+impl Encoder {
+    /// A leaf as of [`encode`], and its summary.
+    pub fn encode(&mut self, entries: &mut [Entry], end: End) -> (LeafColumns, Summary) {
+        debug_assert!((1..=capacity(entries)).contains(&entries.len()));
+        self.sort_by_day(entries);
+        self.x.fit(entries, |entry| entry.point.lon);
+        self.y.fit(entries, |entry| entry.point.lat);
+        let region = one_region(entries);
+        let mut columns = LeafColumns {
+            points: self.points(region),
+            exact: exact::write(self.x.parts(), self.y.parts()),
+            other: None,
+            regions: match region {
+                Some(_) => None,
+                None => Some(regions::write(entries.iter().map(|entry| entry.region_id))),
+            },
+        };
+        let mut summary = Summary {
+            bounds: self.bounds(),
+            other: None,
+            trips: entries.len() as u64,
+            first_day: self.days.first().copied().unwrap_or_default(),
+            last_day: self.days.last().copied().unwrap_or_default(),
+            region,
+        };
+        if end == End::Origin {
+            self.x.fit(entries, |entry| entry.other.lon);
+            self.y.fit(entries, |entry| entry.other.lat);
+            columns.other = Some(others::write(self.x.parts(), self.y.parts()));
+            summary.other = Some(self.bounds());
+        }
+        (columns, summary)
     }
-    bytes
+
+    fn points(&self, region: Option<i16>) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(POINTS_BYTES);
+        let days = self.days.iter().copied();
+        write_header(&self.x.axis, &self.y.axis, region, days, &mut bytes);
+        for Keys { axis, keys, .. } in [&self.x, &self.y] {
+            let (start, shift) = (bytes.len(), axis.shift());
+            bytes.resize(start + CELL * keys.len(), 0);
+            for (cell, key) in bytes[start..].as_chunks_mut().0.iter_mut().zip(keys) {
+                *cell = ((key >> shift) as u16).to_le_bytes();
+            }
+        }
+        bytes
+    }
+
+    /// The least rectangle around the points whose keys are at hand.
+    fn bounds(&self) -> Rect {
+        let (x, y) = (&self.x.axis, &self.y.axis);
+        Rect {
+            min_x: x.value(0),
+            min_y: y.value(0),
+            max_x: x.value(x.max_key()),
+            max_y: y.value(y.max_key()),
+        }
+    }
+
+    /// A stable sort, by counting unless days lie far apart.
+    fn sort_by_day(&mut self, entries: &mut [Entry]) {
+        let days = entries.iter().map(|entry| entry.day);
+        self.days.clear();
+        self.days.extend(days);
+        if self.days.is_sorted() {
+            return;
+        }
+        let days = || self.days.iter().copied();
+        let (first, last) = (days().min().unwrap_or(0), days().max().unwrap_or(0));
+        let span = last.abs_diff(first) as usize;
+        if span > 4 * MAX_TRIPS {
+            self.days.sort_unstable();
+            return entries.sort_by_key(|entry| entry.day);
+        }
+        let step = |day: i32| day.abs_diff(first) as usize;
+        // Where the next trip of each day belongs.
+        let places = &mut self.places;
+        places.clear();
+        places.resize(span + 2, 0);
+        for day in days() {
+            places[step(day) + 1] += 1;
+        }
+        let mut before = 0;
+        for place in places.iter_mut() {
+            before += *place;
+            *place = before;
+        }
+        self.unsorted.clear();
+        self.unsorted.extend_from_slice(entries);
+        for entry in &self.unsorted {
+            let place = &mut places[step(entry.day)];
+            entries[*place] = *entry;
+            self.days[*place] = entry.day;
+            *place += 1;
+        }
+    }
 }
 
 /// The region that all trips have.
@@ -94,50 +181,34 @@ fn one_region(entries: &[Entry]) -> Option<i16> {
 }
 
 /// One coordinate of all trips.
+#[derive(Debug)]
 struct Keys {
     axis: Axis,
+    values: Vec<f64>,
     keys: Vec<u64>,
 }
 
+impl Default for Keys {
+    fn default() -> Self {
+        Keys {
+            axis: Axis::fit(std::iter::once(0.0)),
+            values: Vec::new(),
+            keys: Vec::new(),
+        }
+    }
+}
+
 impl Keys {
-    fn of(entries: &[Entry], coordinate: impl Fn(&Entry) -> f64) -> Self {
-        let values: Vec<f64> = entries.iter().map(coordinate).collect();
-        let axis = Axis::fit(values.iter().copied());
-        let keys = values.iter().map(|value| axis.key(*value)).collect();
-        Keys { axis, keys }
+    fn fit(&mut self, entries: &[Entry], coordinate: impl Fn(&Entry) -> f64) {
+        self.values.clear();
+        self.values.extend(entries.iter().map(coordinate));
+        self.axis = Axis::fit(self.values.iter().copied());
+        self.keys.clear();
+        let keys = self.values.iter().map(|value| self.axis.key(*value));
+        self.keys.extend(keys);
     }
 
     fn parts(&self) -> (&Axis, &[u64]) {
         (&self.axis, &self.keys)
-    }
-}
-
-/// A stable sort, by counting unless days lie far apart.
-fn sort_by_day(entries: &mut [Entry]) {
-    if entries.is_sorted_by_key(|entry| entry.day) {
-        return;
-    }
-    let days = || entries.iter().map(|entry| entry.day);
-    let (first, last) = (days().min().unwrap_or(0), days().max().unwrap_or(0));
-    let span = last.abs_diff(first) as usize;
-    if span > 4 * MAX_TRIPS {
-        return entries.sort_by_key(|entry| entry.day);
-    }
-    let step = |entry: &Entry| entry.day.abs_diff(first) as usize;
-    // Where the next trip of each day belongs.
-    let mut places = vec![0; span + 2];
-    for entry in entries.iter() {
-        places[step(entry) + 1] += 1;
-    }
-    let mut before = 0;
-    for place in &mut places {
-        before += *place;
-        *place = before;
-    }
-    let unsorted = entries.to_vec();
-    for entry in unsorted {
-        let place = &mut places[step(&entry)];
-        entries[*place] = entry;
-        *place += 1;
     }
 }

@@ -3,7 +3,7 @@
 //! The low bits of the keys, which their cells leave out: those of all longitudes, then those of all latitudes, packed,
 //! each of the two from a byte of its own.
 
-use super::packed::{Packed, pack};
+use super::packed::{BATCH, Packed, pack};
 use super::points::Points;
 use crate::area::Corrupt;
 use crate::area::axis::Axis;
@@ -68,4 +68,27 @@ impl<'a> Exact<'a> {
             lat: y.value(y_key),
         }
     }
+
+    /// The longitudes of the trips from `from` on, see [`Exact::point`].
+    pub(super) fn longitudes(&self, from: usize) -> [f64; BATCH] {
+        let points = &self.points;
+        batch(&points.x(), points.x_cells(), &self.x, from)
+    }
+
+    /// Their latitudes.
+    pub(super) fn latitudes(&self, from: usize) -> [f64; BATCH] {
+        let points = &self.points;
+        batch(&points.y(), points.y_cells(), &self.y, from)
+    }
+}
+
+/// The values of keys by their cells and low bits.
+fn batch(axis: &Axis, cells: &[u8], low: &Packed<'_>, from: usize) -> [f64; BATCH] {
+    let mut keys = low.batch(from);
+    let cells = cells.as_chunks().0.get(from..).unwrap_or_default();
+    let shift = axis.shift();
+    for (key, cell) in keys.iter_mut().zip(cells) {
+        *key |= u64::from(u16::from_le_bytes(*cell)) << shift;
+    }
+    axis.values(&keys)
 }

@@ -17,7 +17,7 @@ mod points;
 mod regions;
 
 pub use decode::decode;
-pub use encode::{capacity, encode};
+pub use encode::{Encoder, capacity, encode};
 pub use exact::Exact;
 pub use others::Others;
 pub use points::Points;

@@ -3,7 +3,7 @@
 //! The axes of longitude and latitude; then all keys of longitude and all keys of latitude, packed, each of the two
 //! from a byte of its own.
 
-use super::packed::{Packed, pack};
+use super::packed::{BATCH, Packed, pack};
 use crate::area::Corrupt;
 use crate::area::axis::Axis;
 use crate::ingest::parse::point::Point;
@@ -77,5 +77,15 @@ impl<'a> Others<'a> {
             lon: self.x.value(self.x_key(i)),
             lat: self.y.value(self.y_key(i)),
         }
+    }
+
+    /// The longitudes of the trips from `from` on, see [`Others::point`].
+    pub(super) fn longitudes(&self, from: usize) -> [f64; BATCH] {
+        self.x.values(&self.x_keys.batch(from))
+    }
+
+    /// Their latitudes.
+    pub(super) fn latitudes(&self, from: usize) -> [f64; BATCH] {
+        self.y.values(&self.y_keys.batch(from))
     }
 }

@@ -2,24 +2,35 @@
 
 use crate::area::Corrupt;
 
+/// How many integers are read at a time where all are.
+pub(super) const BATCH: usize = 64;
+
 /// Adds integers of `width` bits, 0 to 64; fills up the last byte with zeros.
-pub(super) fn pack(integers: impl Iterator<Item = u64>, width: u32, bytes: &mut Vec<u8>) {
+pub(super) fn pack(integers: impl ExactSizeIterator<Item = u64>, width: u32, bytes: &mut Vec<u8>) {
     if width == 0 {
         return;
     }
-    let (mut word, mut filled) = (0, 0);
+    let start = bytes.len();
+    let bits = integers.len() * width as usize;
+    bytes.resize(start + bits.div_ceil(64) * 8, 0);
+    let mut words = bytes[start..].as_chunks_mut().0.iter_mut();
+    let (mut word, mut filled) = (0u64, 0);
     for integer in integers {
         word |= integer << filled;
         filled += width;
         if filled >= u64::BITS {
-            bytes.extend_from_slice(&word.to_le_bytes());
+            if let Some(bytes) = words.next() {
+                *bytes = word.to_le_bytes();
+            }
             filled -= u64::BITS;
             // What found no room. If all found it, that may be a shift by 64.
             word = integer.checked_shr(width - filled).unwrap_or(0);
         }
     }
-    let left = filled.div_ceil(8) as usize;
-    bytes.extend(word.to_le_bytes().iter().take(left));
+    if let Some(bytes) = words.next() {
+        *bytes = word.to_le_bytes();
+    }
+    bytes.truncate(start + bits.div_ceil(8));
 }
 
 /// Integers that are packed.
@@ -45,6 +56,11 @@ impl<'a> Packed<'a> {
         };
         *bytes = rest;
         Ok(packed)
+    }
+
+    /// The integers from `from` on, see [`Packed::get`].
+    pub(super) fn batch(&self, from: usize) -> [u64; BATCH] {
+        std::array::from_fn(|i| self.get(from + i))
     }
 
     /// Integer `i`; where there is none, some number.
@@ -97,6 +113,11 @@ mod tests {
                     assert_eq!(left.len(), rest);
                     let read: Vec<u64> = (0..count).map(|i| packed.get(i)).collect();
                     assert_eq!(read, integers, "{width} bits");
+                    for from in [0, count / 2] {
+                        let (read, expected) = (packed.batch(from), &integers[from..]);
+                        let some = expected.len().min(BATCH);
+                        assert_eq!(read[..some], expected[..some], "{width} bits");
+                    }
                 }
             }
         }
