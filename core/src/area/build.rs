@@ -114,19 +114,31 @@ impl<W: FnMut(Row) -> Result<(), Error>> TreeWriter<W> {
         let take = leaf::capacity(&self.waiting).clamp(1, self.waiting.len());
         let (entries, _) = self.waiting.split_at_mut(take);
         let (columns, summary) = self.encoder.encode(entries, self.end);
-        self.nodes.add(summary, entries, &mut self.emit)?;
+        if let Some(node) = self.nodes.with_room(&mut self.emit)? {
+            node.children.push(summary);
+            self.encoder.tally(&mut node.days);
+        }
         let days = (summary.first_day, summary.last_day);
         self.days = join(self.days, Some(days));
         if self.end == End::Origin {
-            for (day, region, trips) in days_and_regions(entries) {
-                self.regions.entry(region).or_default().add(day, trips);
-            }
+            self.add_regions(summary.region, take);
         }
         let id = id::leaf(self.run, self.end, self.leaves);
         self.leaves += 1;
         self.trips += take as u64;
         self.waiting.drain(..take);
         (self.emit)(Row::Leaf { id, columns })
+    }
+
+    /// Adds the trips of the leaf that was made of the first waiting entries.
+    fn add_regions(&mut self, one: Option<i16>, trips: usize) {
+        if let Some(region) = one {
+            return self.encoder.tally(self.regions.entry(region).or_default());
+        }
+        let entries = self.waiting.get(..trips).unwrap_or_default();
+        for (day, region, trips) in days_and_regions(entries) {
+            self.regions.entry(region).or_default().add(day, trips);
+        }
     }
 }
 
@@ -183,23 +195,23 @@ impl Nodes {
         entries: &[Entry],
         emit: &mut impl FnMut(Row) -> Result<(), Error>,
     ) -> Result<(), Error> {
-        self.add(Summary::of(entries, self.end), entries, emit)
-    }
-
-    fn add(
-        &mut self,
-        summary: Summary,
-        entries: &[Entry],
-        emit: &mut impl FnMut(Row) -> Result<(), Error>,
-    ) -> Result<(), Error> {
-        self.make_room(0, emit)?;
-        if let Some(node) = self.open.first_mut() {
-            node.children.push(summary);
+        let end = self.end;
+        if let Some(node) = self.with_room(emit)? {
+            node.children.push(Summary::of(entries, end));
             for (day, _, trips) in days_and_regions(entries) {
                 node.days.add(day, trips);
             }
         }
         Ok(())
+    }
+
+    /// The node that takes the next leaf.
+    fn with_room(
+        &mut self,
+        emit: &mut impl FnMut(Row) -> Result<(), Error>,
+    ) -> Result<Option<&mut OpenNode>, Error> {
+        self.make_room(0, emit)?;
+        Ok(self.open.first_mut())
     }
 
     /// Writes what is left; gives the level of the root, 0 where there is none.

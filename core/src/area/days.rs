@@ -256,6 +256,28 @@ impl DayTally {
 
     /// Adds `count` trips to `day`.
     pub fn add(&mut self, day: i32, count: i64) {
+        if let [sum, ..] = self.block_from(day) {
+            *sum = sum.saturating_add(count);
+        }
+    }
+
+    /// Adds trips of days that follow each other from `first` on.
+    pub fn add_from(&mut self, first: i32, mut counts: &[u32]) {
+        let mut day = first;
+        while !counts.is_empty() {
+            let sums = self.block_from(day);
+            let (now, later) = counts.split_at(counts.len().min(sums.len()));
+            for (sum, count) in sums.iter_mut().zip(now) {
+                *sum = sum.saturating_add(i64::from(*count));
+            }
+            // Beyond the last day there is none to add to.
+            day = day.saturating_add(now.len() as i32);
+            counts = later;
+        }
+    }
+
+    /// The counts of `day` and of those after it in its block.
+    fn block_from(&mut self, day: i32) -> &mut [i64] {
         let block = day.div_euclid(BLOCK as i32);
         if block != self.last.0 {
             let place = *self.places.entry(block).or_insert_with(|| {
@@ -264,10 +286,11 @@ impl DayTally {
             });
             self.last = (block, place);
         }
-        if let Some(counts) = self.counts.get_mut(self.last.1) {
-            let count_of_day = &mut counts[day.rem_euclid(BLOCK as i32) as usize];
-            *count_of_day = count_of_day.saturating_add(count);
-        }
+        let counts = self.counts.get_mut(self.last.1);
+        let offset = day.rem_euclid(BLOCK as i32) as usize;
+        counts
+            .and_then(|counts| counts.get_mut(offset..))
+            .unwrap_or_default()
     }
 
     /// Adds `sign` times the trips of `counts`.
@@ -343,6 +366,21 @@ mod tests {
         let mut twice = days.clone();
         twice.add_all(&days, 1);
         assert_eq!(twice, days);
+    }
+
+    #[test]
+    fn days_that_follow_each_other_can_be_added_together() {
+        let trips: Vec<u32> = (0..200).map(|day| day % 5).collect();
+        for first in [0, -130, 63, i32::MIN, i32::MAX - 199] {
+            let (mut together, mut each) = (DayTally::new(), DayTally::new());
+            for _ in 0..2 {
+                together.add_from(first, &trips);
+                for (day, trips) in (first..=i32::MAX).zip(&trips) {
+                    each.add(day, i64::from(*trips));
+                }
+            }
+            assert_eq!(together.into_counts(), each.into_counts(), "{first}");
+        }
     }
 
     #[test]

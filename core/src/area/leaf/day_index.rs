@@ -70,12 +70,22 @@ pub(super) fn write(days: impl ExactSizeIterator<Item = i32> + Clone) -> Written
 
 fn bitmap(days: impl ExactSizeIterator<Item = i32>, first: i32, span: u32) -> Vec<u8> {
     let mut bytes = vec![0; bitmap_bytes(days.len(), span)];
+    let mut words = bytes.as_chunks_mut::<WORD>().0.iter_mut();
+    let (mut word, mut first_bit) = (0u64, 0);
+    let mut write = |word: u64| {
+        if let Some(bytes) = words.next() {
+            *bytes = word.to_le_bytes();
+        }
+    };
     for (place, day) in days.enumerate() {
         let bit = place + day.abs_diff(first) as usize;
-        if let Some(byte) = bytes.get_mut(bit / 8) {
-            *byte |= 1 << (bit % 8);
+        while bit - first_bit >= u64::BITS as usize {
+            write(std::mem::take(&mut word));
+            first_bit += u64::BITS as usize;
         }
+        word |= 1 << (bit - first_bit);
     }
+    write(word);
     bytes
 }
 

@@ -6,6 +6,7 @@ use super::day_index::{bitmap_bytes, pairs_bytes};
 use super::points::{CELL, HEADER_BYTES, write_header};
 use super::{LeafColumns, MAX_TRIPS, POINTS_BYTES, exact, others, regions};
 use crate::area::axis::Axis;
+use crate::area::days::DayTally;
 use crate::area::node::Summary;
 use crate::area::{End, Entry, Rect};
 
@@ -69,8 +70,10 @@ pub fn encode(entries: &mut [Entry], end: End) -> LeafColumns {
 #[derive(Debug, Default)]
 pub struct Encoder {
     days: Vec<i32>,
+    /// How many trips each day has, from the first to the last. Nothing if they lie far apart.
+    counts: Vec<u32>,
+    places: Vec<u32>,
     unsorted: Vec<Entry>,
-    places: Vec<usize>,
     x: Keys,
     y: Keys,
 }
@@ -134,41 +137,49 @@ impl Encoder {
         }
     }
 
+    /// Adds the trips of the last leaf by day.
+    pub fn tally(&self, tally: &mut DayTally) {
+        match self.days.first() {
+            Some(first) if !self.counts.is_empty() => tally.add_from(*first, &self.counts),
+            _ => self.days.iter().for_each(|day| tally.add(*day, 1)),
+        }
+    }
+
     /// A stable sort, by counting unless days lie far apart.
     fn sort_by_day(&mut self, entries: &mut [Entry]) {
-        let days = entries.iter().map(|entry| entry.day);
         self.days.clear();
-        self.days.extend(days);
-        if self.days.is_sorted() {
-            return;
-        }
+        self.days.extend(entries.iter().map(|entry| entry.day));
         let days = || self.days.iter().copied();
         let (first, last) = (days().min().unwrap_or(0), days().max().unwrap_or(0));
         let span = last.abs_diff(first) as usize;
+        self.counts.clear();
         if span > 4 * MAX_TRIPS {
             self.days.sort_unstable();
             return entries.sort_by_key(|entry| entry.day);
         }
         let step = |day: i32| day.abs_diff(first) as usize;
-        // Where the next trip of each day belongs.
-        let places = &mut self.places;
-        places.clear();
-        places.resize(span + 2, 0);
+        self.counts.resize(span + 1, 0);
         for day in days() {
-            places[step(day) + 1] += 1;
+            self.counts[step(day)] += 1;
         }
+        if self.days.is_sorted() {
+            return;
+        }
+        // Where the next trip of each day belongs.
         let mut before = 0;
-        for place in places.iter_mut() {
-            before += *place;
-            *place = before;
-        }
+        self.places.clear();
+        self.places.extend(self.counts.iter().map(|count| {
+            before += count;
+            before - count
+        }));
         self.unsorted.clear();
         self.unsorted.extend_from_slice(entries);
         for entry in &self.unsorted {
-            let place = &mut places[step(entry.day)];
-            entries[*place] = *entry;
-            self.days[*place] = entry.day;
-            *place += 1;
+            let next = &mut self.places[step(entry.day)];
+            let place = *next as usize;
+            entries[place] = *entry;
+            self.days[place] = entry.day;
+            *next += 1;
         }
     }
 }
