@@ -35,31 +35,42 @@ const fn spread(bits: u64) -> u64 {
 /// Words from which on [`sort`] is quicker than comparing.
 const MANY: usize = 128;
 
+/// The most bits of a digit that [`sort`] sorts by at a time.
+const DIGIT_BITS: u32 = 11;
+
 /// Sorts words by their bits in `bits`. Below these, words come in order; above, they have none.
 pub(super) fn sort(words: &mut Vec<u64>, spare: &mut Vec<u64>, bits: Range<u32>) {
     if words.len() < MANY {
         return words.sort_unstable();
     }
-    spare.resize(words.len(), 0);
-    for shift in bits.step_by(8) {
-        let digit = |word: u64| usize::from((word >> shift) as u8);
-        let mut places = [0usize; 256];
-        for word in &*words {
-            places[digit(*word)] += 1;
-        }
-        let mut before = 0;
-        for place in &mut places {
-            before += std::mem::replace(place, before);
-        }
-        for word in &*words {
-            let place = &mut places[digit(*word)];
-            if let Some(slot) = spare.get_mut(*place) {
-                *slot = *word;
-            }
-            *place += 1;
-        }
-        std::mem::swap(words, spare);
+    let passes = bits.len().div_ceil(DIGIT_BITS as usize) as u32;
+    let width = (bits.len() as u32).div_ceil(passes.max(1));
+    for pass in 0..passes {
+        sort_by_digit(words, spare, bits.start + pass * width, width);
     }
+}
+
+/// Sorts words by `width` bits from the bit `shift` on, up to [`DIGIT_BITS`]; leaves the order of equal ones.
+pub(super) fn sort_by_digit(words: &mut Vec<u64>, spare: &mut Vec<u64>, shift: u32, width: u32) {
+    let digit = |word: u64| (word >> shift) as usize & ((1 << width) - 1);
+    let mut places = [0u32; 1 << DIGIT_BITS];
+    let places = &mut places[..1 << width];
+    for word in &*words {
+        places[digit(*word)] += 1;
+    }
+    let mut before = 0;
+    for place in places.iter_mut() {
+        before += std::mem::replace(place, before);
+    }
+    spare.resize(words.len(), 0);
+    for word in &*words {
+        let place = &mut places[digit(*word)];
+        if let Some(slot) = spare.get_mut(*place as usize) {
+            *slot = *word;
+        }
+        *place += 1;
+    }
+    std::mem::swap(words, spare);
 }
 
 #[cfg(test)]
