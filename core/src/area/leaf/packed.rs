@@ -5,6 +5,9 @@ use crate::area::Corrupt;
 /// How many integers are read at a time where all are.
 pub(super) const BATCH: usize = 64;
 
+/// Bytes of a word.
+const WORD: usize = 8;
+
 /// Adds integers of `width` bits, 0 to 64; fills up the last byte with zeros.
 pub(super) fn pack(integers: impl ExactSizeIterator<Item = u64>, width: u32, bytes: &mut Vec<u8>) {
     if width == 0 {
@@ -60,7 +63,26 @@ impl<'a> Packed<'a> {
 
     /// The integers from `from` on, see [`Packed::get`].
     pub(super) fn batch(&self, from: usize) -> [u64; BATCH] {
-        std::array::from_fn(|i| self.get(from + i))
+        let width = self.width as usize;
+        if width > 57 {
+            return std::array::from_fn(|i| self.get(from + i));
+        }
+        // Integers of so few bits lie in the word that begins with their first byte, wherever that is. In a copy
+        // of a fixed length no word needs to be asked whether it is there.
+        let mut bytes = [0; 8 * BATCH + WORD];
+        let mut bit = from.wrapping_mul(width);
+        let tail = self.bytes.get(bit / 8..).unwrap_or_default();
+        bytes
+            .iter_mut()
+            .zip(tail)
+            .for_each(|(byte, read)| *byte = *read);
+        bit %= 8;
+        std::array::from_fn(|_| {
+            let first = bit / 8 % (8 * BATCH);
+            let word = word(&bytes[first..first + WORD]) >> (bit % 8);
+            bit += width;
+            word & self.mask
+        })
     }
 
     /// Integer `i`; where there is none, some number.
