@@ -112,7 +112,7 @@ impl<W: FnMut(Row) -> Result<(), Error>> TreeWriter<W> {
     /// Makes a leaf of the first waiting entries.
     fn write_leaf(&mut self) -> Result<(), Error> {
         let take = leaf::capacity(&self.waiting).clamp(1, self.waiting.len());
-        let (entries, _) = self.waiting.split_at_mut(take);
+        let entries = self.waiting.get(..take).unwrap_or_default();
         let (columns, summary) = self.encoder.encode(entries, self.end);
         if let Some(node) = self.nodes.with_room(&mut self.emit)? {
             node.children.push(summary);

@@ -63,6 +63,7 @@ fn capacity_with_pairs(entries: &[Entry], enough: usize) -> usize {
 ///
 /// There is at least one entry, there are no more than [`capacity`] says, and all coordinates are finite.
 pub fn encode(entries: &mut [Entry], end: End) -> LeafColumns {
+    entries.sort_by_key(|entry| entry.day);
     Encoder::default().encode(entries, end).0
 }
 
@@ -73,18 +74,20 @@ pub struct Encoder {
     /// How many trips each day has, from the first to the last. Nothing if they lie far apart.
     counts: Vec<u32>,
     places: Vec<u32>,
-    unsorted: Vec<Entry>,
+    /// Which entry is the first trip of the leaf, which the next, and so on.
+    order: Vec<u32>,
     x: Keys,
     y: Keys,
 }
 
 impl Encoder {
     /// A leaf as of [`encode`], and its summary.
-    pub fn encode(&mut self, entries: &mut [Entry], end: End) -> (LeafColumns, Summary) {
+    pub fn encode(&mut self, entries: &[Entry], end: End) -> (LeafColumns, Summary) {
         debug_assert!((1..=capacity(entries)).contains(&entries.len()));
         self.sort_by_day(entries);
-        self.x.fit(entries, |entry| entry.point.lon);
-        self.y.fit(entries, |entry| entry.point.lat);
+        let trips = || self.order.iter().map(|place| &entries[*place as usize]);
+        self.x.fit(trips().map(|trip| trip.point.lon));
+        self.y.fit(trips().map(|trip| trip.point.lat));
         let region = one_region(entries);
         let mut columns = LeafColumns {
             points: self.points(region),
@@ -92,7 +95,7 @@ impl Encoder {
             other: None,
             regions: match region {
                 Some(_) => None,
-                None => Some(regions::write(entries.iter().map(|entry| entry.region_id))),
+                None => Some(regions::write(trips().map(|trip| trip.region_id))),
             },
         };
         let mut summary = Summary {
@@ -104,8 +107,8 @@ impl Encoder {
             region,
         };
         if end == End::Origin {
-            self.x.fit(entries, |entry| entry.other.lon);
-            self.y.fit(entries, |entry| entry.other.lat);
+            self.x.fit(trips().map(|trip| trip.other.lon));
+            self.y.fit(trips().map(|trip| trip.other.lat));
             columns.other = Some(others::write(self.x.parts(), self.y.parts()));
             summary.other = Some(self.bounds());
         }
@@ -145,17 +148,19 @@ impl Encoder {
         }
     }
 
-    /// A stable sort, by counting unless days lie far apart.
-    fn sort_by_day(&mut self, entries: &mut [Entry]) {
+    /// Finds the order of the days, in which those of one day keep theirs; by counting unless days lie far apart.
+    fn sort_by_day(&mut self, entries: &[Entry]) {
         self.days.clear();
         self.days.extend(entries.iter().map(|entry| entry.day));
+        self.order.clear();
+        self.order.extend(0..entries.len() as u32);
+        self.counts.clear();
         let days = || self.days.iter().copied();
         let (first, last) = (days().min().unwrap_or(0), days().max().unwrap_or(0));
         let span = last.abs_diff(first) as usize;
-        self.counts.clear();
         if span > 4 * MAX_TRIPS {
-            self.days.sort_unstable();
-            return entries.sort_by_key(|entry| entry.day);
+            self.order.sort_by_key(|place| self.days[*place as usize]);
+            return self.days.sort_unstable();
         }
         let step = |day: i32| day.abs_diff(first) as usize;
         self.counts.resize(span + 1, 0);
@@ -172,12 +177,10 @@ impl Encoder {
             before += count;
             before - count
         }));
-        self.unsorted.clear();
-        self.unsorted.extend_from_slice(entries);
-        for entry in &self.unsorted {
+        for (number, entry) in (0..).zip(entries) {
             let next = &mut self.places[step(entry.day)];
             let place = *next as usize;
-            entries[place] = *entry;
+            self.order[place] = number;
             self.days[place] = entry.day;
             *next += 1;
         }
@@ -210,9 +213,9 @@ impl Default for Keys {
 }
 
 impl Keys {
-    fn fit(&mut self, entries: &[Entry], coordinate: impl Fn(&Entry) -> f64) {
+    fn fit(&mut self, values: impl Iterator<Item = f64>) {
         self.values.clear();
-        self.values.extend(entries.iter().map(coordinate));
+        self.values.extend(values);
         self.axis = Axis::fit(self.values.iter().copied());
         self.keys.clear();
         let keys = self.values.iter().map(|value| self.axis.key(*value));
