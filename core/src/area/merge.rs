@@ -100,11 +100,11 @@ struct Input {
     number: usize,
     ended: bool,
     entries: Vec<Entry>,
-    /// The least code of the entries.
+    /// What the codes of the entries have in common, the lower bits being zeros.
     base: u64,
-    /// The greatest one.
+    /// The greatest code.
     last: u64,
-    /// How far from `base` each code is, above the entry's place: one word, which is quick to sort. They are in the
+    /// The lower bits of each code, above the entry's place: one word, which is quick to sort. They are in the
     /// order of their bits from `fine_bits` on.
     words: Vec<u64>,
     fine_bits: u32,
@@ -208,19 +208,24 @@ impl Input {
 
     /// Puts the entries into a rough Morton order: the exact one is that of what is taken of all inputs.
     fn sort(&mut self, spare: &mut Vec<u64>) {
-        let (mut first, mut last) = (u64::MAX, 0);
+        let (mut any, mut all) = (0, u64::MAX);
         self.words.extend(self.entries.iter().map(|entry| {
             let code = morton::code(entry.point);
-            (first, last) = (first.min(code), last.max(code));
+            (any, all) = (any | code, all & code);
             code
         }));
+        let code_bits = bits_of(any & !all);
+        let varying = (1 << code_bits) - 1;
         for (place, word) in (0..).zip(&mut self.words) {
-            *word = (*word - first) << PLACE_BITS | place;
+            *word = (*word & varying) << PLACE_BITS | place;
         }
-        (self.base, self.last) = (first, last);
-        let code_bits = bits_of(last.saturating_sub(first));
+        self.base = any & !varying;
         self.fine_bits = PLACE_BITS + code_bits.saturating_sub(ROUGH_BITS);
         morton::sort_by_digit(&mut self.words, spare, self.fine_bits, ROUGH_BITS);
+        let greatest = self.words.last().map_or(0, |last| last >> self.fine_bits);
+        let equal = self.words.iter().rev();
+        let equal = equal.take_while(|word| **word >> self.fine_bits == greatest);
+        self.last = self.base + (equal.max().copied().unwrap_or(0) >> PLACE_BITS);
     }
 
     /// The least and the greatest code that are left.

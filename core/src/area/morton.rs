@@ -10,6 +10,9 @@ use crate::ingest::parse::point::Point;
 /// Steps of an axis.
 const STEPS: f64 = 16_777_216.0;
 
+/// Added to a number of steps, it leaves no bits for a fraction: the nearest integer stands in the lower bits.
+const ROUNDER: f64 = (1u64 << 52) as f64;
+
 /// The place of a point on the curve: 48 bits, longitude in the even ones.
 pub fn code(point: Point) -> u64 {
     let x = step((point.lon + 180.0) / 360.0);
@@ -17,10 +20,15 @@ pub fn code(point: Point) -> u64 {
     spread(x) | spread(y) << 1
 }
 
-/// The step of a share, 0 to 1, of an axis.
+/// The step of a share, 0 to 1, of an axis. What lies outside, which no valid point does, counts as on the edge.
 fn step(share: f64) -> u64 {
-    // The cast saturates: what lies outside, which no valid point does, counts as on the edge.
-    u64::from(((share * STEPS) as u32).min(STEPS as u32 - 1))
+    // No cast: a processor has these operations for several numbers at a time.
+    let steps = share * STEPS;
+    let steps = if steps > 0.0 { steps } else { 0.0 };
+    let steps = if steps < STEPS { steps } else { STEPS - 1.0 };
+    let nearest = steps + ROUNDER;
+    let is_above = nearest - ROUNDER > steps;
+    nearest.to_bits() - ROUNDER.to_bits() - u64::from(is_above)
 }
 
 /// Moves bit `i` of the 32 lower ones to bit `2 i`.
@@ -109,6 +117,33 @@ mod tests {
         assert_eq!(at(0.1, -0.1) >> 46, 1);
         assert_eq!(at(-0.1, 0.1) >> 46, 2);
         assert_eq!(at(0.1, 0.1) >> 46, 3);
+    }
+
+    #[test]
+    fn a_share_of_an_axis_is_rounded_down_to_a_step_of_it() {
+        let steps = [
+            0.0,
+            0.4,
+            0.5,
+            0.6,
+            1.0,
+            1.5,
+            2.5,
+            3.999,
+            STEPS - 0.5,
+            STEPS,
+            -0.3,
+            -9.0,
+            1e300,
+        ];
+        for steps in steps
+            .into_iter()
+            .flat_map(|steps| [steps, steps.next_up(), steps.next_down()])
+        {
+            let expected = (steps as u32).min(STEPS as u32 - 1);
+            assert_eq!(step(steps / STEPS), u64::from(expected), "{steps}");
+        }
+        assert_eq!((step(f64::NAN), step(f64::INFINITY)), (0, (1 << 24) - 1));
     }
 
     #[test]
