@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use pgrx::prelude::*;
 use trips_core::Error;
-use trips_core::area::id;
 use trips_core::area::indexer::{Indexer, LeavesRequest, Step, Trees as BuiltTrees};
+use trips_core::area::{Corrupt, End, id};
 
 use super::runs::{self, Run};
-use super::store::Trees;
+use super::store;
 use super::writer::{self, Tables, Writer};
 use crate::postgres::planner::KeyLookups;
 use crate::postgres::query::{Snapshot, Statement};
@@ -109,6 +109,7 @@ fn merge(runs: &[Run]) -> Result<(), Error> {
         feed(&mut indexer, runs, &mut writer)?;
         indexer.finish()?
     };
+    require_all(runs, &added, &taken)?;
     let written = |id, sign, ingest, trees: &BuiltTrees, writer: &mut Writer<'_>| {
         writer.complete(writer::Run { id, sign, ingest }, trees);
     };
@@ -116,7 +117,7 @@ fn merge(runs: &[Run]) -> Result<(), Error> {
     written(minus, -1, None, &taken, &mut writer);
     writer.finish();
     for run in runs {
-        remove(run.id)?;
+        remove_all_but_leaves(run.id)?;
     }
     Ok(())
 }
@@ -139,23 +140,22 @@ fn feed(indexer: &mut Indexer, runs: &[Run], writer: &mut Writer<'_>) -> Result<
         }
         check_for_interrupts!();
     }
-    Ok(())
+    reader.finish()
 }
 
-/// Reads the leaves of the runs that are merged.
+/// Takes the leaves out of the runs that are merged.
 struct Reader<'r> {
     runs: &'r [Run],
-    trees: Trees,
-    /// How many leaves of each run's trees have been read: of origins and of destinations.
-    read: Vec<[u32; 2]>,
-    /// Leaves that are read at a time.
-    limit: usize,
+    /// How many leaves of each run's trees have been taken: of origins and of destinations.
+    taken: Vec<[u32; 2]>,
+    /// Leaves that are taken at a time.
+    limit: u32,
 }
 
 /// What a leaf takes while it waits and after it has been decoded, and a little more.
 const BYTES_PER_LEAF: usize = 64 * 1024;
 
-/// Leaves that are read at a time where there is memory for more.
+/// Leaves that are taken at a time where there is memory for more.
 const MOST_LEAVES: usize = 32;
 
 impl<'r> Reader<'r> {
@@ -163,39 +163,56 @@ impl<'r> Reader<'r> {
         let leaves = settings::area_memory() / BYTES_PER_LEAF;
         Reader {
             runs,
-            trees: Trees::open(Snapshot::Latest),
-            read: vec![[0; 2]; runs.len()],
+            taken: vec![[0; 2]; runs.len()],
             // Two trees; of each run some leaves are merged while the next are at hand.
-            limit: (leaves / (4 * runs.len().max(1))).clamp(1, MOST_LEAVES),
+            limit: (leaves / (4 * runs.len().max(1))).clamp(1, MOST_LEAVES) as u32,
         }
     }
 
     fn answer(&mut self, request: LeavesRequest) -> Result<(), Error> {
-        let place = usize::from(request.end == trips_core::area::End::Destination);
+        let place = usize::from(request.end == End::Destination);
         let input = request.input;
         let run = self.runs.get(input);
-        let read = self
-            .read
-            .get_mut(input)
-            .and_then(|read| read.get_mut(place));
-        let (Some(run), Some(read)) = (run, read) else {
+        let taken = self.taken.get_mut(input);
+        let (Some(run), Some(taken)) = (run, taken.and_then(|taken| taken.get_mut(place))) else {
             return Err(Error::Internal {
                 what: "a merge asked for an input that it does not have".to_owned(),
             });
         };
-        let leaves = self
-            .trees
-            .leaves_from(run.id, request.end, *read, self.limit)?;
-        let first = id::leaf(run.id, request.end, *read);
-        *read += leaves.len() as u32;
-        let last = id::leaf(run.id, request.end, read.saturating_sub(1));
-        let is_end = leaves.is_empty();
+        let (first, last) = (*taken, taken.saturating_add(self.limit - 1));
+        let leaves = store::take_leaves(run.id, request.end, first, last)?;
+        *taken += leaves.len() as u32;
         request.answer(leaves);
-        match is_end {
-            true => Ok(()),
-            // Now, while their pages are at hand and the threads are busy.
-            false => remove_leaves(first, last),
+        Ok(())
+    }
+
+    /// Refuses runs that have leaves behind what was taken for the last one.
+    fn finish(self) -> Result<(), Error> {
+        for (run, taken) in self.runs.iter().zip(&self.taken) {
+            for (end, taken) in End::BOTH.into_iter().zip(taken) {
+                let first = id::leaf(run.id, end, *taken);
+                if remove_leaves(first, id::leaf(run.id, end, u32::MAX))? > 0 {
+                    return Err(Corrupt("a leaf is missing").into());
+                }
+            }
         }
+        Ok(())
+    }
+}
+
+/// Refuses trees that a merge has found to hold other trips than their runs say. Only origins are known: of trips that are
+/// taken away, more may have cancelled in one tree than in the other.
+fn require_all(runs: &[Run], added: &BuiltTrees, taken: &BuiltTrees) -> Result<(), Error> {
+    let expected: i64 = runs
+        .iter()
+        .map(|run| run.trips * i64::from(run.sign.signum()))
+        .sum();
+    let found = added.origin.trips as i64 - taken.origin.trips as i64;
+    match found == expected {
+        true => Ok(()),
+        false => Err(Error::CorruptTree {
+            what: format!("runs of {expected} trips have {found} origins"),
+        }),
     }
 }
 
@@ -226,6 +243,14 @@ static REMOVE_PARTS: Statement = Statement::new(
 /// # Errors
 /// None of its own.
 pub fn remove(run: i64) -> Result<(), Error> {
+    remove_all_but_leaves(run)?;
+    let (first, last) = id::of_run(run);
+    remove_leaves(first, last)?;
+    Ok(())
+}
+
+/// Removes the rows of a run whose leaves have been taken.
+fn remove_all_but_leaves(run: i64) -> Result<(), Error> {
     let table = Relation::open(c"trips", c"area_run", LockMode::RowExclusive);
     let _owner = ActingAsOwner::of(&table);
     let _lookups = KeyLookups::begin();
@@ -233,16 +258,16 @@ pub fn remove(run: i64) -> Result<(), Error> {
     REMOVE_RUN.run(&[Value::Int8(run)])?;
     REMOVE_REGIONS.run(&[Value::Int8(run)])?;
     REMOVE_NODES.run(&[Value::Int8(first), Value::Int8(last)])?;
-    remove_leaves(first, last)
+    Ok(())
 }
 
-/// Removes the leaves from `first` to `last`, with their parts.
-fn remove_leaves(first: i64, last: i64) -> Result<(), Error> {
+/// Removes the leaves from `first` to `last`, with their parts; gives the number of leaves.
+fn remove_leaves(first: i64, last: i64) -> Result<u64, Error> {
     let table = Relation::open(c"trips", c"area_leaf", LockMode::RowExclusive);
     let _owner = ActingAsOwner::of(&table);
     let _lookups = KeyLookups::begin();
     let ids = [Value::Int8(first), Value::Int8(last)];
-    REMOVE_LEAVES.run(&ids)?;
+    let leaves = REMOVE_LEAVES.run(&ids)?;
     REMOVE_PARTS.run(&ids)?;
-    Ok(())
+    Ok(leaves)
 }
