@@ -53,7 +53,7 @@ COMMENT ON TABLE  trips.area_leaf        IS 'Leaves of the area trees: the point
 COMMENT ON COLUMN trips.area_leaf.id     IS 'run << 32 | end << 31 | number; end is 0 for origins and 1 for destinations';
 COMMENT ON COLUMN trips.area_leaf.points IS 'Where each day begins, and of each point the cell that it is in, encoded: enough for all points but those on the edge of an area';
 
--- What TOAST does, in pieces that fill pages: a quarter of the rows to write, to merge and to remove.
+-- What TOAST does, in pieces that fill pages: three rows to write, to merge and to remove where TOAST has eight.
 CREATE TABLE trips.area_part (
     leaf_id bigint   NOT NULL,
     part    smallint NOT NULL,
