@@ -3,7 +3,7 @@
 //! A key stands for a value exactly, and keys are in the order of their values. So a bound on
 //! values becomes a bound on keys, and a cell (the upper 16 bits of a key) an interval of values.
 
-use super::Corrupt;
+use super::{Corrupt, Rect};
 
 /// The most digits behind the decimal point that a scale has.
 const MAX_DIGITS: u8 = 13;
@@ -251,6 +251,16 @@ impl Axis {
     /// [`MAX_INTEGER`] says why no key below 0 can come out.
     fn near(&self, bound: f64) -> u64 {
         self.key(bound).min(self.max_key)
+    }
+
+    /// The least rectangle around the values that two axes were fitted to.
+    pub fn bounds(x: &Axis, y: &Axis) -> Rect {
+        Rect {
+            min_x: x.value(0),
+            min_y: y.value(0),
+            max_x: x.value(x.max_key),
+            max_y: y.value(y.max_key),
+        }
     }
 
     /// How far apart the values of its keys are; `None` if that differs from one end to the other.

@@ -70,23 +70,13 @@ fn sort_by_polygons(polygons: &Polygons, points: &Points<'_>, cells: Cells<'_>, 
         return;
     }
     let mut edges = Vec::with_capacity(sides::MAX_EDGES);
-    let _ = polygons.each_edge_touching(&bounds_of(&axes), &mut |edge| {
+    let _ = polygons.each_edge_touching(&Axis::bounds(&axes[0], &axes[1]), &mut |edge| {
         edges.push(edge);
         ControlFlow::Continue(())
     });
     match Sides::of(polygons, axes, &edges) {
         Some(sides) => sides.sort(cells, codes),
         None => Grid::of(polygons, axes, &edges).sort(cells, codes),
-    }
-}
-
-/// Where the points of a leaf can be.
-fn bounds_of([x, y]: &[Axis; 2]) -> Rect {
-    Rect {
-        min_x: x.value(0),
-        min_y: y.value(0),
-        max_x: x.value(x.max_key()),
-        max_y: y.value(y.max_key()),
     }
 }
 

@@ -131,13 +131,7 @@ impl Encoder {
 
     /// The least rectangle around the points whose keys are at hand.
     fn bounds(&self) -> Rect {
-        let (x, y) = (&self.x.axis, &self.y.axis);
-        Rect {
-            min_x: x.value(0),
-            min_y: y.value(0),
-            max_x: x.value(x.max_key()),
-            max_y: y.value(y.max_key()),
-        }
+        Axis::bounds(&self.x.axis, &self.y.axis)
     }
 
     /// Adds the trips of the last leaf by day.

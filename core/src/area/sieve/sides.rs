@@ -214,7 +214,6 @@ impl<'a> Sides<'a> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::bounds_of;
     use super::*;
     use proptest::prelude::*;
     use robust::{Coord, orient2d};
@@ -264,7 +263,7 @@ mod tests {
             let [from_x, to_x] = place(&axes[0], x, lons[0], [from[0], beside[0]]);
             let [from_y, to_y] = place(&axes[1], y, lats[0], [from[1], beside[1]]);
             let edge = Edge { from: [from_x, from_y], to: [to_x, to_y] };
-            if !edge.touches(&bounds_of(&axes)) {
+            if !edge.touches(&Axis::bounds(&axes[0], &axes[1])) {
                 return Ok(());
             }
             let Some(line) = Line::of(edge, 0, [x, y]) else {
