@@ -625,6 +625,28 @@ mod damage {
     }
 
     #[test]
+    fn runs_that_lack_leaves_or_trips_are_not_merged() {
+        let mut scene = Scene::new();
+        let session = &mut scene.session;
+        for statement in [
+            "DELETE FROM trips.area_leaf WHERE id = <run>::bigint << 32 | 1",
+            // More of the destinations than are taken at a time.
+            "DELETE FROM trips.area_leaf WHERE id BETWEEN <run>::bigint << 32 | 2147483649 AND <run>::bigint << 32 | 2147483688",
+            "UPDATE trips.area_run SET trips = trips + 1 WHERE id = <run>",
+        ] {
+            session.run("BEGIN");
+            damage(session, statement);
+            let merged = attempt(session, statement, |session| {
+                session.query("SELECT * FROM trips_compact()", &[])
+            });
+            assert!(merged.is_none(), "merged: {statement}");
+            session.run("ROLLBACK");
+        }
+        scene.compact();
+        scene.ask(20);
+    }
+
+    #[test]
     fn a_rebuild_mends_all_damage() {
         let mut scene = Scene::new();
         let all = scene.session.count("trips.trip");
