@@ -17,6 +17,9 @@ use crate::ingest::parse::point::Point;
 pub(super) use raster::{Lines, MAX_LINES, Raster};
 pub(super) use ring::Edge;
 
+/// Which ring: its polygon, and 0 for the exterior or else the hole, from 1.
+pub(super) type RingNumber = [usize; 2];
+
 /// Polygons, found by their boxes.
 #[derive(Debug, Clone)]
 pub(super) struct Polygons {
@@ -91,7 +94,11 @@ impl Polygons {
     /// As [`Polygons::relation`].
     fn relation_by_edges(&self, rect: &Rect) -> Relation {
         let is_point = rect.min_x == rect.max_x && rect.min_y == rect.max_y;
-        if !is_point && self.each_edge_touching(rect, &mut |_| Break(())).is_break() {
+        if !is_point
+            && self
+                .each_edge_touching(rect, &mut |_, _| Break(()))
+                .is_break()
+        {
             Relation::Border
         } else if self.contains_by_edges(rect.least()) {
             Relation::Inside
@@ -118,15 +125,16 @@ impl Polygons {
             .any(|polygon| polygon.contains(point))
     }
 
-    /// Hands the edges that have a point in common with `rect` to `visit`, until it breaks.
+    /// Hands the edges that have a point in common with `rect` to `visit`, those of a ring one after the other, until it
+    /// breaks.
     pub(super) fn each_edge_touching(
         &self,
         rect: &Rect,
-        visit: &mut impl FnMut(Edge) -> ControlFlow<()>,
+        visit: &mut impl FnMut(RingNumber, Edge) -> ControlFlow<()>,
     ) -> ControlFlow<()> {
         for place in self.boxes.select(|bounds, _| bounds.touches(rect)) {
             if let Some(polygon) = self.polygons.get(place) {
-                polygon.each_edge_touching(rect, visit)?;
+                polygon.each_edge_touching(rect, &mut |ring, edge| visit([place, ring], edge))?;
             }
         }
         Continue(())
@@ -189,12 +197,13 @@ impl Polygon {
     fn each_edge_touching(
         &self,
         rect: &Rect,
-        visit: &mut impl FnMut(Edge) -> ControlFlow<()>,
+        visit: &mut impl FnMut(usize, Edge) -> ControlFlow<()>,
     ) -> ControlFlow<()> {
-        self.exterior.each_edge_touching(rect, visit)?;
+        self.exterior
+            .each_edge_touching(rect, &mut |edge| visit(0, edge))?;
         for place in self.boxes.select(|bounds, _| bounds.touches(rect)) {
             if let Some(hole) = self.holes.get(place) {
-                hole.each_edge_touching(rect, visit)?;
+                hole.each_edge_touching(rect, &mut |edge| visit(place + 1, edge))?;
             }
         }
         Continue(())

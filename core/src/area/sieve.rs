@@ -4,7 +4,7 @@
 //! that is on the edge of the area, only the exact coordinates tell.
 
 mod grid;
-mod sides;
+mod winding;
 mod window;
 
 use std::ops::{ControlFlow, Range};
@@ -14,7 +14,7 @@ use super::leaf::Points;
 use super::polygon::Polygons;
 use super::shape::{Area, Kind, Rect, Relation};
 use grid::Grid;
-use sides::Sides;
+use winding::Winding;
 use window::Windows;
 
 /// The code of a point that is not in the area.
@@ -41,7 +41,9 @@ pub fn count(area: &Area, points: &Points<'_>, slice: Range<usize>) -> Option<u6
     let mut codes = Vec::new();
     sort(area, points, slice, &mut codes);
     let is_known = memchr::memchr(EDGE, &codes).is_none();
-    is_known.then(|| codes.iter().map(|code| u64::from(*code)).sum())
+    // Less than 2^16 points, each 1 or 0.
+    let add = |sum: u16, code: &u8| sum.wrapping_add(u16::from(*code));
+    is_known.then(|| u64::from(codes.iter().fold(0, add)))
 }
 
 /// Makes `out` the codes of the slice's points, one for each: [`OUTSIDE`], [`INSIDE`] or [`EDGE`]. Places that the leaf
@@ -60,7 +62,7 @@ pub fn sort(area: &Area, points: &Points<'_>, slice: Range<usize>, out: &mut Vec
     }
 }
 
-/// The sides of edges tell of most points where few of these touch the leaf, and the raster of a grid where many do.
+/// How the rings wind tells of most points where some edges touch the leaf, and the raster of a grid where many do.
 fn sort_by_polygons(polygons: &Polygons, points: &Points<'_>, cells: Cells<'_>, codes: &mut [u8]) {
     let axes = [points.x(), points.y()];
     if cells.len() < TABLES_FROM {
@@ -69,13 +71,14 @@ fn sort_by_polygons(polygons: &Polygons, points: &Points<'_>, cells: Cells<'_>, 
         }
         return;
     }
-    let mut edges = Vec::with_capacity(sides::MAX_EDGES);
-    let _ = polygons.each_edge_touching(&Axis::bounds(&axes[0], &axes[1]), &mut |edge| {
-        edges.push(edge);
+    let mut edges = Vec::with_capacity(winding::MAX_EDGES);
+    let bounds = Axis::bounds(&axes[0], &axes[1]);
+    let _ = polygons.each_edge_touching(&bounds, &mut |ring, edge| {
+        edges.push((ring, edge));
         ControlFlow::Continue(())
     });
-    match Sides::of(polygons, axes, &edges) {
-        Some(sides) => sides.sort(cells, codes),
+    match Winding::of(polygons, axes, &edges) {
+        Some(mut winding) => winding.sort(cells, codes),
         None => Grid::of(polygons, axes, &edges).sort(cells, codes),
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{Cells, EDGE, code_of, rect_of};
 use crate::area::axis::Axis;
-use crate::area::polygon::{Edge, Lines, MAX_LINES, Polygons, Raster};
+use crate::area::polygon::{Edge, Lines, MAX_LINES, Polygons, Raster, RingNumber};
 use crate::area::shape::{Rect, Relation};
 
 /// Up to how many edges looking at all of them is quicker than searching.
@@ -16,15 +16,19 @@ pub(super) struct Grid<'a> {
     shifts: [u32; 2],
     raster: Raster,
     /// Those that touch the raster.
-    edges: &'a [Edge],
+    edges: &'a [(RingNumber, Edge)],
 }
 
 impl<'a> Grid<'a> {
     /// The raster over a leaf with these axes, which these edges touch and no others.
-    pub(super) fn of(polygons: &'a Polygons, axes: [Axis; 2], edges: &'a [Edge]) -> Grid<'a> {
+    pub(super) fn of(
+        polygons: &'a Polygons,
+        axes: [Axis; 2],
+        edges: &'a [(RingNumber, Edge)],
+    ) -> Grid<'a> {
         let [(x, x_shift), (y, y_shift)] = axes.map(|axis| lines(&axis));
         let mut raster = Raster::new(x, y);
-        edges.iter().for_each(|edge| raster.touch(*edge));
+        edges.iter().for_each(|(_, edge)| raster.touch(*edge));
         raster.fill(|point| polygons.contains(point));
         Grid {
             polygons,
@@ -73,7 +77,7 @@ impl<'a> Grid<'a> {
         let [left, right] = self.raster.clear_beside(column, row);
         let to_left = |(left, min_x)| (left, Rect { min_x, ..rect });
         let to_right = |(right, max_x)| (right, Rect { max_x, ..rect });
-        let is_clear = |rect: &Rect| !self.edges.iter().any(|edge| edge.touches(rect));
+        let is_clear = |rect: &Rect| !self.edges.iter().any(|(_, edge)| edge.touches(rect));
         [left.map(to_left), right.map(to_right)]
             .into_iter()
             .flatten()

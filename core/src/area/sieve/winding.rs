@@ -1,0 +1,404 @@
+//! How the points of a leaf lie to polygons: by how often the rings wind around them, as far as the edges in the leaf tell.
+//!
+//! From each point a path leads to the leaf's least corner: to the left as far as the leaf's left side, and down along
+//! it. It crosses no edge but those that touch the leaf. How often it crosses each ring, and in which direction, is by
+//! how much the winding number differs between the point and the corner (Sunday, 2001). So points with the same numbers
+//! for all rings, the same *label*, are in the same polygons, and one of them is asked about for all.
+//!
+//! Labels are computed in floats, of several points at a time. A point that is so near to a line that these may be wrong
+//! is asked about by itself. That covers ends of edges, too: where one edge ends, the next begins at the same number. A
+//! point between that number and the end's own height is compared with the wrong one of the two lines; that matters
+//! only if this line passes between the point and the end, and then the point is near to it.
+
+use fearless_simd::{Level, Simd, dispatch};
+
+use super::{Cells, INSIDE, OUTSIDE, code_of, rect_of};
+use crate::area::axis::Axis;
+use crate::area::polygon::{Edge, Polygons, RingNumber};
+
+/// The most edges that a leaf is compared with: each takes a look at all points.
+pub(super) const MAX_EDGES: usize = 64;
+
+/// What stands for a code until a point has been asked about: a bit that no code has.
+const UNKNOWN: u8 = 4;
+
+/// The label of a point that some line is too near to.
+const UNSURE: i32 = i32::MIN;
+
+/// Labels are nearer to zero than this.
+const LABELS: i32 = 1 << 30;
+
+/// Units of an axis: as many as there are cells at most.
+const UNITS: f64 = 65_536.0;
+
+/// The map from the coordinates and the cells of an axis to units.
+#[derive(Debug, Clone, Copy)]
+struct Ruler {
+    /// The least value.
+    begin: f64,
+    /// The greatest value.
+    end: f64,
+    units_per_degree: f64,
+    units_per_cell: f64,
+    /// Where the middle of cell 0 is.
+    first: f64,
+}
+
+impl Ruler {
+    /// The most that a point may be off: what a cell leaves open is not in it.
+    const ERROR: f64 = 0.25;
+
+    /// That of an axis whose values are evenly spaced, nearly.
+    fn of(axis: &Axis) -> Option<Ruler> {
+        let spacing = axis.spacing()?;
+        let keys_per_cell = (1u64 << axis.shift()) as f64;
+        let units_per_cell = f64::from(1u32 << u16::BITS.saturating_sub(axis.bits()));
+        let units_per_key = units_per_cell / keys_per_cell;
+        let is_even = spacing.error_keys * units_per_key <= Self::ERROR;
+        is_even.then_some(Ruler {
+            begin: axis.value(0),
+            end: axis.value(axis.max_key()),
+            units_per_degree: spacing.keys_per_degree * units_per_key,
+            units_per_cell,
+            // A cell that leaves no bits out is a place.
+            first: if keys_per_cell > 1.0 { 0.5 } else { 0.0 },
+        })
+    }
+
+    fn units(self, value: f64) -> f64 {
+        (value - self.begin) * self.units_per_degree
+    }
+
+    /// Which cell has its middle there.
+    fn cell(self, units: f64) -> f32 {
+        ((units - self.first) / self.units_per_cell) as f32
+    }
+
+    /// The cell from which on points are as high as `value`; none if it is above the leaf.
+    fn height(self, value: f64) -> f32 {
+        match value > self.end {
+            true => f32::INFINITY,
+            false => self.cell(self.units(value)),
+        }
+    }
+}
+
+/// The part of an edge that is not left of the leaf, and the line that it lies on.
+#[derive(Debug, Clone, Copy)]
+struct Line {
+    /// By how much a cell on each axis adds to the number of cells (0, 0). Where the line leads up, the points on its right
+    /// have numbers below zero.
+    x: f32,
+    y: f32,
+    constant: f32,
+    /// The cells from which on points are as high as its lower end, and as its upper end.
+    lower: f32,
+    upper: f32,
+    /// What it adds to the labels of the points on its right that are not below or above: what its ring counts by if it
+    /// leads up, as much below zero if it leads down.
+    label: i32,
+}
+
+/// Where an edge crosses the leaf's left side.
+#[derive(Debug, Clone, Copy)]
+struct Step {
+    /// The cell from which on points are above.
+    height: f32,
+    /// What it adds to their labels: what its ring counts by if it leads out of the leaf, as much below zero if it leads in.
+    label: i32,
+}
+
+impl Line {
+    /// Ends of an edge that are farther away are not looked at: their doubles are too coarse.
+    const FARTHEST: f64 = UNITS * UNITS;
+
+    /// Numbers below this may be on either side. A number is the distance from the line, in units and by the sum of both
+    /// axes. A point is off the middle of its cell by one half on each axis, by [`Ruler::ERROR`] off its place, and so is
+    /// the line; the factors add up to 1: that makes one. Heights are off by one, too, and a line that passes between a
+    /// point and an end that is one higher or lower is at most one away. Factors, products and sums are rounded to 24 bits of
+    /// at most 2^17, six times.
+    const UNSURE: f32 = 2.25;
+
+    /// That of an edge that has a point in the leaf, and its step; its ring counts by `unit`.
+    fn of(edge: Edge, unit: i32, rulers: [Ruler; 2]) -> Option<(Line, Option<Step>)> {
+        let [x, y] = rulers;
+        let units = |[lon, lat]: [f64; 2]| [x.units(lon), y.units(lat)];
+        let (from, to) = (units(edge.from), units(edge.to));
+        let is_near = |value: &f64| value.abs() <= Self::FARTHEST;
+        if ![from, to].as_flattened().iter().all(is_near) {
+            return None;
+        }
+        let [along_x, along_y] = [to[0] - from[0], to[1] - from[1]];
+        let length = along_x.abs() + along_y.abs();
+        // What is shorter has no direction.
+        if length < 1.0 / UNITS {
+            return None;
+        }
+        let leads_up = along_y >= 0.0;
+        let upwards = if leads_up { length } else { -length };
+        let (by_x, by_y) = (-along_y / upwards, along_x / upwards);
+        let [from_height, to_height] = [edge.from, edge.to].map(|[_, lat]| y.height(lat));
+        // Where edges meet on the left side, this is the height of their end, exactly.
+        let crossing = |[in_x, in_y]: [f64; 2], [out_x, out_y]: [f64; 2]| {
+            y.cell(in_y + (out_y - in_y) * (in_x / (in_x - out_x)))
+        };
+        let (from_height, to_height, step) = match (from[0] < 0.0, to[0] < 0.0) {
+            (false, false) => (from_height, to_height, None),
+            (true, false) => {
+                let height = crossing(to, from);
+                (height, to_height, Some((height, -unit)))
+            }
+            (false, true) => {
+                let height = crossing(from, to);
+                (from_height, height, Some((height, unit)))
+            }
+            (true, true) => return None,
+        };
+        let line = Line {
+            x: (by_x * x.units_per_cell) as f32,
+            y: (by_y * y.units_per_cell) as f32,
+            constant: (by_x * (x.first - from[0]) + by_y * (y.first - from[1])) as f32,
+            lower: from_height.min(to_height),
+            upper: from_height.max(to_height),
+            label: if leads_up { unit } else { -unit },
+        };
+        Some((line, step.map(|(height, label)| Step { height, label })))
+    }
+
+    /// The number of the middle of a point's cells.
+    #[inline(always)]
+    const fn number(self, x: f32, y: f32) -> f32 {
+        x * self.x + y * self.y + self.constant
+    }
+}
+
+/// All bits for a number below zero, else none.
+#[inline(always)]
+const fn is_negative(number: f32) -> i32 {
+    number.to_bits() as i32 >> 31
+}
+
+/// Points that are looked at together.
+const CHUNK: usize = 128;
+
+/// The rings around a leaf's points.
+pub(super) struct Winding<'a> {
+    polygons: &'a Polygons,
+    axes: [Axis; 2],
+    lines: Vec<Line>,
+    steps: Vec<Step>,
+    /// The codes of the labels that have been asked about.
+    known: Vec<(i32, u8)>,
+}
+
+impl<'a> Winding<'a> {
+    /// That of these edges, which are all that touch the leaf, each ring's one after the other; `None` if they are too many,
+    /// or not to be told apart.
+    pub(super) fn of(
+        polygons: &'a Polygons,
+        axes: [Axis; 2],
+        edges: &[(RingNumber, Edge)],
+    ) -> Option<Winding<'a>> {
+        if edges.len() > MAX_EDGES {
+            return None;
+        }
+        let [x, y] = &axes;
+        let rulers = [Ruler::of(x)?, Ruler::of(y)?];
+        let mut winding = Winding {
+            polygons,
+            axes,
+            lines: Vec::with_capacity(edges.len()),
+            steps: Vec::new(),
+            known: Vec::with_capacity(8),
+        };
+        let mut unit = 1i32;
+        for ring in edges.chunk_by(|(one, _), (other, _)| one == other) {
+            for (_, edge) in ring {
+                let (line, step) = Line::of(*edge, unit, rulers)?;
+                winding.lines.push(line);
+                winding.steps.extend(step);
+            }
+            // An edge and its step add one unit or none, or they take one away or none.
+            unit = unit.checked_mul(ring.len() as i32 + 1)?;
+            if unit > LABELS {
+                return None;
+            }
+        }
+        Some(winding)
+    }
+
+    /// Makes `codes` the codes of the points.
+    pub(super) fn sort(&mut self, cells: Cells<'_>, codes: &mut [u8]) {
+        dispatch!(Level::new(), simd => self.sort_with(simd, cells, codes));
+    }
+
+    /// As [`Winding::sort`], in the vectors of the processor at hand.
+    #[inline(always)]
+    fn sort_with(&mut self, _: impl Simd, cells: Cells<'_>, codes: &mut [u8]) {
+        let chunks = cells.x.chunks(CHUNK).zip(cells.y.chunks(CHUNK));
+        for ((x, y), codes) in chunks.zip(codes.chunks_mut(CHUNK)) {
+            let cells = Cells { x, y };
+            let labels = self.labels(cells);
+            codes.fill(UNKNOWN);
+            for (label, code) in &self.known {
+                put(*label, *code, &labels, codes);
+            }
+            let mut from = 0;
+            while let Some(found) = memchr::memchr(UNKNOWN, codes.get(from..).unwrap_or_default()) {
+                let place = from + found;
+                from = place + 1;
+                let (label, cells) = (labels.get(place).copied(), cells.get(place));
+                let (Some(label), Some(cells), Some(code)) = (label, cells, codes.get_mut(place))
+                else {
+                    break;
+                };
+                if label == UNSURE {
+                    *code = code_of(self.polygons.relation(&rect_of(&self.axes, cells)));
+                } else {
+                    let code = self.ask(cells);
+                    self.known.push((label, code));
+                    put(label, code, &labels, codes);
+                }
+            }
+        }
+    }
+
+    /// The code of a point that no edge touches the cells of: any of their places tells.
+    fn ask(&self, cells: (u16, u16)) -> u8 {
+        match self.polygons.contains(rect_of(&self.axes, cells).least()) {
+            true => INSIDE,
+            false => OUTSIDE,
+        }
+    }
+
+    /// The labels of the points.
+    #[inline(always)]
+    fn labels(&self, cells: Cells<'_>) -> [i32; CHUNK] {
+        let (mut x, mut y) = ([0.0; CHUNK], [0.0; CHUNK]);
+        for ((x, y), cells) in x.iter_mut().zip(&mut y).zip(cells.iter()) {
+            (*x, *y) = (f32::from(cells.0), f32::from(cells.1));
+        }
+        let (mut labels, mut nearest) = ([0; CHUNK], [f32::INFINITY; CHUNK]);
+        // Plain loops over arrays, which become vector instructions.
+        for line in &self.lines {
+            for i in 0..CHUNK {
+                let number = line.number(x[i], y[i]);
+                let above_lower = !is_negative(y[i] - line.lower);
+                let below_upper = is_negative(y[i] - line.upper);
+                labels[i] += above_lower & below_upper & is_negative(number) & line.label;
+                let distance = number.abs();
+                nearest[i] = if distance < nearest[i] {
+                    distance
+                } else {
+                    nearest[i]
+                };
+            }
+        }
+        for step in &self.steps {
+            for i in 0..CHUNK {
+                labels[i] += !is_negative(y[i] - step.height) & step.label;
+            }
+        }
+        for i in 0..CHUNK {
+            labels[i] = if nearest[i] < Line::UNSURE {
+                UNSURE
+            } else {
+                labels[i]
+            };
+        }
+        labels
+    }
+}
+
+/// Makes the codes of points with this label `code`.
+#[inline(always)]
+fn put(label: i32, code: u8, labels: &[i32; CHUNK], codes: &mut [u8]) {
+    for (old, its) in codes.iter_mut().zip(labels) {
+        *old = if *its == label { code } else { *old };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use robust::{Coord, orient2d};
+
+    /// Coordinates of a leaf: of few or many digits, or doubles, in a range of some width.
+    fn coordinates() -> impl Strategy<Value = Vec<f64>> {
+        let digits = prop_oneof![Just(None), (0..=13).prop_map(Some)];
+        let least = prop_oneof![-180.0..179.0f64, Just(0.25), Just(-0.5)];
+        (least, -12..=0, digits).prop_flat_map(|(least, width, digits)| {
+            let value = (0.0..1.0f64).prop_map(move |share| {
+                let value = least + share * 10f64.powi(width);
+                digits.map_or(value, |digits| {
+                    let power = 10f64.powi(digits);
+                    (value * power).round() / power
+                })
+            });
+            prop::collection::vec(value, 60)
+        })
+    }
+
+    /// Where an edge ends: in a leaf, beside it, or far away.
+    fn end() -> impl Strategy<Value = [f64; 2]> {
+        let place = || prop_oneof![0.0..1.0f64, -3.0..4.0f64, -1e6..1e6f64];
+        [place(), place()]
+    }
+
+    proptest! {
+        #[test]
+        fn a_number_beyond_the_bound_tells_the_side(
+            lons in coordinates(),
+            lats in coordinates(),
+            from in end(),
+            beside in [-2.0..=2.0f64, -2.0..=2.0f64],
+            further in 1.0..1e3f64,
+        ) {
+            let axes = [&lons, &lats].map(|values| Axis::fit(values.iter().copied()));
+            let [Some(x), Some(y)] = axes.each_ref().map(Ruler::of) else {
+                return Ok(());
+            };
+            // The edge passes the first point by a unit or two.
+            let place = |axis: &Axis, ruler: Ruler, value: f64, [from, beside]: [f64; 2]| {
+                let (min, max) = (axis.value(0), axis.value(axis.max_key()));
+                let from = min + from * (max - min);
+                let through = value + beside / ruler.units_per_degree;
+                [from, from + (through - from) * further]
+            };
+            let [from_x, to_x] = place(&axes[0], x, lons[0], [from[0], beside[0]]);
+            let [from_y, to_y] = place(&axes[1], y, lats[0], [from[1], beside[1]]);
+            let edge = Edge { from: [from_x, from_y], to: [to_x, to_y] };
+            if !edge.touches(&Axis::bounds(&axes[0], &axes[1])) {
+                return Ok(());
+            }
+            let Some((line, _)) = Line::of(edge, 1, [x, y]) else {
+                return Ok(());
+            };
+            for (lon, lat) in lons.iter().zip(&lats) {
+                let [x, y] = [axes[0].cell(*lon), axes[1].cell(*lat)].map(f32::from);
+                let number = line.number(x, y);
+                let coord = |[x, y]: [f64; 2]| Coord { x, y };
+                let [lower, upper] = match edge.to[1] >= edge.from[1] {
+                    true => [edge.from, edge.to],
+                    false => [edge.to, edge.from],
+                };
+                let side = orient2d(coord(lower), coord(upper), coord([*lon, *lat]));
+                if number.abs() >= Line::UNSURE {
+                    prop_assert!(side != 0.0, "{} on the line", number);
+                    prop_assert_eq!(number > 0.0, side > 0.0, "{} {}", number, side);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn trips_of_a_city_have_rulers() {
+        let decimals = [7.561_765, 7.625_297, 7.6];
+        let doubles = [50.001_368_757_823_16, 50.040_529_309_432_46];
+        let across_a_power_of_two = [3.999_999_999_999_999_6, 4.000_000_000_000_001];
+        assert!(Ruler::of(&Axis::fit(decimals.into_iter())).is_some());
+        assert!(Ruler::of(&Axis::fit(doubles.into_iter())).is_some());
+        assert!(Ruler::of(&Axis::fit(across_a_power_of_two.into_iter())).is_none());
+    }
+}
