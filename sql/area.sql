@@ -31,6 +31,12 @@ COMMENT ON COLUMN trips.area_run.days               IS 'Trips of each day, encod
 COMMENT ON COLUMN trips.area_run.origin_height      IS 'The level of the root of the tree of origins; leaves are level 0';
 COMMENT ON COLUMN trips.area_run.destination_height IS 'The level of the root of the tree of destinations';
 
+CREATE TABLE trips.area_obsolete (
+    run_id bigint PRIMARY KEY
+);
+COMMENT ON TABLE  trips.area_obsolete        IS 'Runs that others have replaced, and whose nodes and leaves are still there: a background worker removes them, or else the next trips_compact() has one do it';
+COMMENT ON COLUMN trips.area_obsolete.run_id IS 'What was the run: trips.area_run has it no more';
+
 -- Plain storage, and no limit below that of a page: what a descent reads is never fetched from elsewhere.
 CREATE TABLE trips.area_node (
     id       bigint PRIMARY KEY,
@@ -165,4 +171,5 @@ AS 'MODULE_PATHNAME', 'trips_compact_wrapper';
 REVOKE EXECUTE ON FUNCTION trips_compact() FROM PUBLIC;
 COMMENT ON FUNCTION trips_compact() IS
 'Merges the runs of the area trees into one (two where trips are taken away that no run has): questions then cost as after a single load. Blocks no reader. '
+'A background worker removes what was merged when the transaction has committed; where none is free, that is done before. '
 'Loads and changes by hand do it for small runs by themselves. Gives the runs before and after, their trips, and the time';

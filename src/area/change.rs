@@ -8,6 +8,7 @@ use trips_core::ingest::parse::point::Point;
 
 use super::collect::Collector;
 use super::compact;
+use super::removal;
 use super::runs;
 use super::writer::Tables;
 use crate::postgres::planner::KeyLookups;
@@ -134,7 +135,7 @@ pub fn drop_runs(ingest: i64, trips: i64) -> Result<bool, Error> {
         return Ok(false);
     }
     for run in runs {
-        compact::remove(run.id)?;
+        removal::remove(run.id)?;
     }
     Ok(true)
 }
@@ -172,6 +173,7 @@ pub fn drop_all() -> Result<(), Error> {
         require_owner(&trip)?;
     }
     let table = runs::lock();
+    removal::forget_obsolete()?;
     let _owner = ActingAsOwner::of(&table);
     for statement in &EMPTY {
         statement.run(&[])?;

@@ -4,19 +4,17 @@ use std::time::Duration;
 
 use pgrx::prelude::*;
 use trips_core::Error;
+use trips_core::area::End;
 use trips_core::area::indexer::{Indexer, LeavesRequest, Step, Trees as BuiltTrees};
-use trips_core::area::{Corrupt, End, id};
 
+use super::removal;
 use super::runs::{self, Run};
-use super::store;
+use super::store::Trees;
 use super::writer::{self, Tables, Writer};
-use crate::postgres::planner::KeyLookups;
-use crate::postgres::query::{Snapshot, Statement};
+use crate::postgres::query::Snapshot;
 use crate::postgres::relation::{LockMode, Relation};
-use crate::postgres::role::ActingAsOwner;
 use crate::postgres::signals::AllBlocked;
 use crate::postgres::transaction;
-use crate::postgres::value::{Type, Value};
 use crate::settings;
 use crate::threads;
 
@@ -54,6 +52,7 @@ pub fn all() -> Result<Summary, Error> {
         merge(&runs)?;
         summary.after = runs::all(Snapshot::Latest)?.len() as u64;
     }
+    removal::arrange()?;
     Ok(summary)
 }
 
@@ -116,10 +115,7 @@ fn merge(runs: &[Run]) -> Result<(), Error> {
     written(plus, 1, common_ingest(runs), &added, &mut writer);
     written(minus, -1, None, &taken, &mut writer);
     writer.finish();
-    for run in runs {
-        remove_all_but_leaves(run.id)?;
-    }
-    Ok(())
+    removal::replaced(runs)
 }
 
 /// The ingest that all of the runs have all their trips of.
@@ -140,32 +136,34 @@ fn feed(indexer: &mut Indexer, runs: &[Run], writer: &mut Writer<'_>) -> Result<
         }
         check_for_interrupts!();
     }
-    reader.finish()
+    Ok(())
 }
 
-/// Takes the leaves out of the runs that are merged.
+/// Reads the leaves of the runs that are merged.
 struct Reader<'r> {
+    trees: Trees,
     runs: &'r [Run],
-    /// How many leaves of each run's trees have been taken: of origins and of destinations.
-    taken: Vec<[u32; 2]>,
-    /// Leaves that are taken at a time.
-    limit: u32,
+    /// How many leaves of each run's trees have been read: of origins and of destinations.
+    read: Vec<[u32; 2]>,
+    /// Leaves that are read at a time.
+    limit: usize,
 }
 
 /// What a leaf takes while it waits and after it has been decoded, and a little more.
 const BYTES_PER_LEAF: usize = 64 * 1024;
 
-/// Leaves that are taken at a time where there is memory for more.
+/// Leaves that are read at a time where there is memory for more.
 const MOST_LEAVES: usize = 32;
 
 impl<'r> Reader<'r> {
     fn new(runs: &'r [Run]) -> Reader<'r> {
         let leaves = settings::area_memory() / BYTES_PER_LEAF;
         Reader {
+            trees: Trees::open(Snapshot::Latest),
             runs,
-            taken: vec![[0; 2]; runs.len()],
+            read: vec![[0; 2]; runs.len()],
             // Two trees; of each run some leaves are merged while the next are at hand.
-            limit: (leaves / (4 * runs.len().max(1))).clamp(1, MOST_LEAVES) as u32,
+            limit: (leaves / (4 * runs.len().max(1))).clamp(1, MOST_LEAVES),
         }
     }
 
@@ -173,29 +171,20 @@ impl<'r> Reader<'r> {
         let place = usize::from(request.end == End::Destination);
         let input = request.input;
         let run = self.runs.get(input);
-        let taken = self.taken.get_mut(input);
-        let (Some(run), Some(taken)) = (run, taken.and_then(|taken| taken.get_mut(place))) else {
+        let read = self
+            .read
+            .get_mut(input)
+            .and_then(|read| read.get_mut(place));
+        let (Some(run), Some(read)) = (run, read) else {
             return Err(Error::Internal {
                 what: "a merge asked for an input that it does not have".to_owned(),
             });
         };
-        let (first, last) = (*taken, taken.saturating_add(self.limit - 1));
-        let leaves = store::take_leaves(run.id, request.end, first, last)?;
-        *taken += leaves.len() as u32;
+        let leaves = self
+            .trees
+            .leaves_from(run.id, request.end, *read, self.limit)?;
+        *read += leaves.len() as u32;
         request.answer(leaves);
-        Ok(())
-    }
-
-    /// Refuses runs that have leaves behind what was taken for the last one.
-    fn finish(self) -> Result<(), Error> {
-        for (run, taken) in self.runs.iter().zip(&self.taken) {
-            for (end, taken) in End::BOTH.into_iter().zip(taken) {
-                let first = id::leaf(run.id, end, *taken);
-                if remove_leaves(first, id::leaf(run.id, end, u32::MAX))? > 0 {
-                    return Err(Corrupt("a leaf is missing").into());
-                }
-            }
-        }
         Ok(())
     }
 }
@@ -214,60 +203,4 @@ fn require_all(runs: &[Run], added: &BuiltTrees, taken: &BuiltTrees) -> Result<(
             what: format!("runs of {expected} trips have {found} origins"),
         }),
     }
-}
-
-static REMOVE_RUN: Statement = Statement::new(
-    c"DELETE FROM trips.area_run WHERE id OPERATOR(pg_catalog.=) $1",
-    &[Type::Int8],
-);
-static REMOVE_REGIONS: Statement = Statement::new(
-    c"DELETE FROM trips.region_day WHERE run_id OPERATOR(pg_catalog.=) $1",
-    &[Type::Int8],
-);
-static REMOVE_NODES: Statement = Statement::new(
-    c"DELETE FROM trips.area_node WHERE id OPERATOR(pg_catalog.>=) $1 AND id OPERATOR(pg_catalog.<=) $2",
-    &[Type::Int8, Type::Int8],
-);
-static REMOVE_LEAVES: Statement = Statement::new(
-    c"DELETE FROM trips.area_leaf WHERE id OPERATOR(pg_catalog.>=) $1 AND id OPERATOR(pg_catalog.<=) $2",
-    &[Type::Int8, Type::Int8],
-);
-
-static REMOVE_PARTS: Statement = Statement::new(
-    c"DELETE FROM trips.area_part WHERE leaf_id OPERATOR(pg_catalog.>=) $1 AND leaf_id OPERATOR(pg_catalog.<=) $2",
-    &[Type::Int8, Type::Int8],
-);
-
-/// Removes a run and all its rows.
-///
-/// # Errors
-/// None of its own.
-pub fn remove(run: i64) -> Result<(), Error> {
-    remove_all_but_leaves(run)?;
-    let (first, last) = id::of_run(run);
-    remove_leaves(first, last)?;
-    Ok(())
-}
-
-/// Removes the rows of a run whose leaves have been taken.
-fn remove_all_but_leaves(run: i64) -> Result<(), Error> {
-    let table = Relation::open(c"trips", c"area_run", LockMode::RowExclusive);
-    let _owner = ActingAsOwner::of(&table);
-    let _lookups = KeyLookups::begin();
-    let (first, last) = id::of_run(run);
-    REMOVE_RUN.run(&[Value::Int8(run)])?;
-    REMOVE_REGIONS.run(&[Value::Int8(run)])?;
-    REMOVE_NODES.run(&[Value::Int8(first), Value::Int8(last)])?;
-    Ok(())
-}
-
-/// Removes the leaves from `first` to `last`, with their parts; gives the number of leaves.
-fn remove_leaves(first: i64, last: i64) -> Result<u64, Error> {
-    let table = Relation::open(c"trips", c"area_leaf", LockMode::RowExclusive);
-    let _owner = ActingAsOwner::of(&table);
-    let _lookups = KeyLookups::begin();
-    let ids = [Value::Int8(first), Value::Int8(last)];
-    let leaves = REMOVE_LEAVES.run(&ids)?;
-    REMOVE_PARTS.run(&ids)?;
-    Ok(leaves)
 }

@@ -9,6 +9,7 @@ pub mod change;
 pub mod check;
 pub mod collect;
 pub mod compact;
+mod removal;
 mod runs;
 mod store;
 pub mod writer;

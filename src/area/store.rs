@@ -44,19 +44,6 @@ static PARTS_BETWEEN: Statement = Statement::new(
     &[Type::Int8, Type::Int8],
 );
 
-static TAKE_LEAVES: Statement = Statement::new(
-    c"DELETE FROM trips.area_leaf \
-       WHERE id OPERATOR(pg_catalog.>=) $1 AND id OPERATOR(pg_catalog.<=) $2 RETURNING id, points",
-    &[Type::Int8, Type::Int8],
-);
-
-static TAKE_PARTS: Statement = Statement::new(
-    c"DELETE FROM trips.area_part \
-       WHERE leaf_id OPERATOR(pg_catalog.>=) $1 AND leaf_id OPERATOR(pg_catalog.<=) $2 \
-       RETURNING leaf_id, part, content",
-    &[Type::Int8, Type::Int8],
-);
-
 /// The tables of the trees, as their owner reads them.
 pub struct Trees {
     snapshot: Snapshot,
@@ -79,7 +66,7 @@ impl Trees {
     /// At most `limit` leaves of a run's tree from leaf `number` on.
     ///
     /// # Errors
-    /// XX002 where a row is not what was written.
+    /// XX002 where one is missing before another, or a row is not what was written.
     pub fn leaves_from(
         &self,
         run: i64,
@@ -89,18 +76,20 @@ impl Trees {
     ) -> Result<Vec<LeafColumns>, Error> {
         let _owner = ActingAsOwner::of(&self.leaf);
         let mut leaves: Vec<(i64, LeafColumns)> = Vec::new();
+        let first = id::leaf(run, end, number);
         let arguments = [
-            Value::Int8(id::leaf(run, end, number)),
+            Value::Int8(first),
             Value::Int8(id::leaf(run, end, u32::MAX)),
             Value::Int8(limit as i64),
         ];
         LEAVES_FROM.each(&arguments, self.snapshot, |row| {
             let (id, points) = id_and_bytes(row)?;
+            if id != first + leaves.len() as i64 {
+                return Err(Corrupt("a leaf is missing").into());
+            }
             let columns = LeafColumns {
                 points: points.to_vec(),
-                exact: None,
-                other: None,
-                regions: None,
+                ..LeafColumns::default()
             };
             leaves.push((id, columns));
             Ok(())
@@ -124,57 +113,6 @@ impl Trees {
         }
         Ok(leaves.into_iter().map(|(_, columns)| columns).collect())
     }
-}
-
-/// Reads the leaves of a run's tree from leaf `first` to leaf `last`, as far as there are any, and removes them.
-///
-/// # Errors
-/// XX002 where one is missing before another, or a row is not what was written.
-pub fn take_leaves(run: i64, end: End, first: u32, last: u32) -> Result<Vec<LeafColumns>, Error> {
-    let table = Relation::open(c"trips", c"area_leaf", LockMode::RowExclusive);
-    let _owner = ActingAsOwner::of(&table);
-    let _lookups = KeyLookups::begin();
-    let first = id::leaf(run, end, first);
-    let ids = [Value::Int8(first), Value::Int8(id::leaf(run, end, last))];
-    let mut leaves: Vec<(i64, LeafColumns)> = Vec::new();
-    TAKE_LEAVES.each(&ids, Snapshot::Latest, |row| {
-        let (id, points) = id_and_bytes(row)?;
-        let columns = LeafColumns {
-            points: points.to_vec(),
-            ..LeafColumns::default()
-        };
-        leaves.push((id, columns));
-        Ok(())
-    })?;
-    let mut parts: Vec<(i64, i16, Vec<u8>)> = Vec::new();
-    TAKE_PARTS.each(&ids, Snapshot::Latest, |row| {
-        let (leaf, part, content) = (row.int8(1), row.int2(2), row.bytes(3));
-        let (Some(leaf), Some(part), Some(content)) = (leaf, part, content) else {
-            return Err(Corrupt("a part of a leaf lacks a value").into());
-        };
-        parts.push((leaf, part, content.to_vec()));
-        Ok(())
-    })?;
-    // Rows come in the order of their keys as long as these are what they are found by.
-    leaves.sort_unstable_by_key(|(id, _)| *id);
-    parts.sort_unstable_by_key(|(leaf, part, _)| (*leaf, *part));
-    if (first..)
-        .zip(&leaves)
-        .any(|(expected, (id, _))| expected != *id)
-    {
-        return Err(Corrupt("a leaf is missing").into());
-    }
-    for (leaf, part, content) in parts {
-        let place = usize::try_from(leaf - first).ok();
-        let (_, columns) = place
-            .and_then(|place| leaves.get_mut(place))
-            .ok_or(Corrupt("a part of no leaf"))?;
-        match column(columns, part) {
-            Some(before) => before.extend_from_slice(&content),
-            none => *none = Some(content),
-        }
-    }
-    Ok(leaves.into_iter().map(|(_, columns)| columns).collect())
 }
 
 /// The column of a leaf that a part belongs to.

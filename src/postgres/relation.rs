@@ -18,6 +18,8 @@ pub enum LockMode {
     RowExclusive,
     /// SHARE UPDATE EXCLUSIVE: one at a time, beside readers and writers.
     ShareUpdateExclusive,
+    /// SHARE: beside readers, while nobody writes.
+    Share,
 }
 
 impl LockMode {
@@ -26,6 +28,7 @@ impl LockMode {
             LockMode::AccessShare => pg_sys::AccessShareLock as pg_sys::LOCKMODE,
             LockMode::RowExclusive => pg_sys::RowExclusiveLock as pg_sys::LOCKMODE,
             LockMode::ShareUpdateExclusive => pg_sys::ShareUpdateExclusiveLock as pg_sys::LOCKMODE,
+            LockMode::Share => pg_sys::ShareLock as pg_sys::LOCKMODE,
         }
     }
 }

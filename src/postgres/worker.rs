@@ -16,12 +16,12 @@ pub struct Worker(DynamicBackgroundWorker);
 impl Worker {
     /// Starts a worker that runs `function` of this library with `argument`; none where no slot is free. What is
     /// given back may be used until the transaction ends.
-    pub fn start(name: &str, function: &str, argument: u32) -> Option<Worker> {
+    pub fn start(name: &str, function: &str, argument: u64) -> Option<Worker> {
         let builder = BackgroundWorkerBuilder::new(name)
             .set_type(name)
             .set_library("trips_ext")
             .set_function(function)
-            .set_argument(Some(pg_sys::Datum::from(argument as usize)))
+            .set_argument(Some(pg_sys::Datum::from(argument)))
             .set_notify_pid(session::process())
             .enable_spi_access();
         // The handle is allocated in the current memory context.
@@ -42,6 +42,36 @@ impl Worker {
 pub fn connect(database: pg_sys::Oid, role: pg_sys::Oid) {
     BackgroundWorker::attach_signal_handlers(SignalWakeFlags::SIGHUP | SignalWakeFlags::SIGTERM);
     BackgroundWorker::connect_worker_to_spi_by_oid(Some(database), Some(role));
+}
+
+/// Has SIGTERM end what the worker does, wherever that waits or polls interrupts, as it ends a session. Before, SIGTERM
+/// only ends [`wait`].
+pub fn end_on_sigterm() {
+    let handler: pg_sys::pqsigfunc = Some(sigterm);
+    // SAFETY: the handler does nothing but what a signal handler may do.
+    unsafe {
+        #[cfg(not(feature = "pg18"))]
+        pg_sys::pqsignal(pg_sys::SIGTERM as i32, handler);
+        #[cfg(feature = "pg18")]
+        pg_sys::pqsignal_be(pg_sys::SIGTERM as i32, handler);
+    }
+}
+
+/// What the server's own handler does for a session.
+unsafe extern "C-unwind" fn sigterm(_signal: std::ffi::c_int) {
+    // SAFETY: both are flags that handlers set; the latch is this process's own, and SetLatch may be called in a handler.
+    unsafe {
+        (&raw mut pg_sys::InterruptPending).write_volatile(1);
+        (&raw mut pg_sys::ProcDiePending).write_volatile(1);
+        pg_sys::SetLatch(pg_sys::MyLatch);
+    }
+}
+
+/// Runs `work` in a transaction of its own.
+pub fn transaction<T>(
+    work: impl FnOnce() -> T + std::panic::UnwindSafe + std::panic::RefUnwindSafe,
+) -> T {
+    BackgroundWorker::transaction(work)
 }
 
 /// Waits to be woken, at most `timeout`; false when the worker is to end.

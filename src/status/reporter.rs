@@ -186,7 +186,8 @@ fn start_worker() -> Option<Line> {
     // A transaction that fails at once unmaps the segment before the worker has come up.
     shared.pin();
     shared.pinned.store(1, Ordering::Release);
-    let Some(worker) = Worker::start("trips_ext status", worker::FUNCTION, shared.handle()) else {
+    let Some(worker) = Worker::start("trips_ext status", worker::FUNCTION, shared.handle().into())
+    else {
         super::unpin(&shared);
         return None;
     };

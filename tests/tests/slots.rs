@@ -1,15 +1,19 @@
-//! When the server has no slot for another background worker. Alone in its process: it takes all slots of the
-//! cluster.
+//! When the server has no slot for another background worker. Alone in its process, one after the other: each takes all
+//! slots of the cluster.
 
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use trips_tests::ingest::load;
-use trips_tests::rows::numbered_rows;
+use trips_tests::rows::{numbered_rows, write_generated};
 use trips_tests::snapshot::assert_books_balance;
 use trips_tests::{Database, Listener, Session};
 
+static SLOTS: Mutex<()> = Mutex::new(());
+
 #[test]
 fn a_load_without_a_free_worker_slot_warns_and_succeeds() {
+    let _slots = SLOTS.lock().unwrap_or_else(PoisonError::into_inner);
     let database = Database::new();
     let mut observer = database.connect();
     let slots: i32 = observer.value("SELECT current_setting('max_worker_processes')::int");
@@ -61,4 +65,46 @@ fn a_load_without_a_free_worker_slot_warns_and_succeeds() {
         session.run("ROLLBACK");
     }
     assert_books_balance(&mut observer);
+}
+
+#[test]
+fn a_merge_without_a_free_worker_slot_removes_what_it_replaces_itself() {
+    let _slots = SLOTS.lock().unwrap_or_else(PoisonError::into_inner);
+    let database = Database::new();
+    let mut session = database.connect();
+    // A million trips together: a worker would remove their runs.
+    for seed in 0..2 {
+        let name = format!("{seed}.csv");
+        load(
+            &mut session,
+            &write_generated(database.files(), &name, 510_000, 3, seed),
+        );
+    }
+    let slots: i32 = session.value("SELECT current_setting('max_worker_processes')::int");
+    let mut holders: Vec<Session> = Vec::new();
+    for number in 0..=slots as u64 {
+        let mut holder = database.connect();
+        let path = database
+            .files()
+            .write_rows(&format!("{number}.csv"), numbered_rows(number..number + 1));
+        holder.run("BEGIN");
+        load(&mut holder, &path);
+        let warned = holder
+            .notices()
+            .iter()
+            .any(|notice| notice.severity() == "WARNING");
+        holders.push(holder);
+        if warned {
+            break;
+        }
+    }
+    assert!(holders.len() > 1);
+    session.run("BEGIN");
+    let left: i64 = session.value("SELECT runs_after FROM trips_compact()");
+    assert_eq!(left, 1);
+    assert_eq!(session.count("trips.area_obsolete"), 0);
+    let leaves = "trips.area_leaf WHERE id >> 32 NOT IN (SELECT id FROM trips.area_run)";
+    assert_eq!(session.count(leaves), 0);
+    session.run("COMMIT");
+    assert_eq!(session.count("trips_check()"), 0);
 }

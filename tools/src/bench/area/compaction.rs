@@ -10,7 +10,7 @@ use postgres::Client;
 
 use super::reading::{Reader, Waits};
 use super::shape::Rect;
-use super::trips::{WITH_TREES, empty, load, runs, settle};
+use super::trips::{WITH_TREES, count, empty, load, runs, settle};
 use crate::bench::Run;
 use crate::bench::figures::{mebibytes, per_second, seconds, thousands};
 use crate::bench::session::timed;
@@ -21,6 +21,9 @@ const COMPACT: &str = "SELECT * FROM trips_compact()";
 /// How long the reader asks alone, to compare.
 const ALONE: Duration = Duration::from_secs(3);
 
+/// How often it is asked whether a worker has removed what was merged.
+const REMOVAL_POLL: Duration = Duration::from_millis(10);
+
 /// One compaction.
 #[derive(Debug)]
 pub(super) struct Compaction {
@@ -28,6 +31,8 @@ pub(super) struct Compaction {
     runs_before: u64,
     runs_after: u64,
     run: Run,
+    /// From its end until the worker had removed what was merged.
+    removal: Duration,
 }
 
 impl Compaction {
@@ -37,10 +42,17 @@ impl Compaction {
         control: &mut Client,
         trips: u64,
     ) -> Result<Self, Box<dyn Error>> {
+        let runs_before = runs(control)?;
+        let run = timed(conninfo, "", COMPACT)?;
+        let since = Instant::now();
+        while count(control, "trips.area_obsolete")? > 0 {
+            thread::sleep(REMOVAL_POLL);
+        }
         Ok(Self {
             trips,
-            runs_before: runs(control)?,
-            run: timed(conninfo, "", COMPACT)?,
+            runs_before,
+            run,
+            removal: since.elapsed(),
             runs_after: runs(control)?,
         })
     }
@@ -105,7 +117,7 @@ impl fmt::Display for Section<'_> {
         writeln!(
             out,
             "## Compaction\n\n| `trips_compact()` | trips | runs before | after | time | trips a second | memory of \
-             the backend, growth |\n|---|---:|---:|---:|---:|---:|---:|"
+             the backend, growth | runs removed after |\n|---|---:|---:|---:|---:|---:|---:|---:|"
         )?;
         write_row(out, "alone", self.quiet)?;
         if let Some(watched) = self.watched {
@@ -114,7 +126,7 @@ impl fmt::Display for Section<'_> {
                 out,
                 "\nThat session asks about boxes of 5 x 5 km all the time and checks that the answers stay the same. \
                  Waits by the client's clock:\n\n| | answers | median | longest |\n|---|---:|---:|---:|\n\
-                 | {} s before | {} |\n| during the compaction | {} |",
+                 | {} s before | {} |\n| during the compaction and the removal | {} |",
                 ALONE.as_secs(),
                 watched.alone.cells(),
                 watched.meanwhile.cells()
@@ -122,7 +134,8 @@ impl fmt::Display for Section<'_> {
         }
         writeln!(
             out,
-            "\nMemory is the growth of `RssAnon`, sampled every {} ms; shared buffers are not in it.\n",
+            "\nA background worker removes the runs that were merged, after the commit: the last column is how long after. \
+             Memory is the growth of `RssAnon`, sampled every {} ms; shared buffers are not in it.\n",
             memory::INTERVAL.as_millis()
         )
     }
@@ -131,12 +144,13 @@ impl fmt::Display for Section<'_> {
 fn write_row(out: &mut fmt::Formatter<'_>, label: &str, compaction: &Compaction) -> fmt::Result {
     writeln!(
         out,
-        "| {label} | {} | {} | {} | {} | {} | {} |",
+        "| {label} | {} | {} | {} | {} | {} | {} | {} |",
         thousands(compaction.trips),
         thousands(compaction.runs_before),
         thousands(compaction.runs_after),
         seconds(compaction.run.elapsed),
         compaction.speed(),
-        mebibytes(compaction.memory_growth())
+        mebibytes(compaction.memory_growth()),
+        seconds(compaction.removal)
     )
 }

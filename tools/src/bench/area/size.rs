@@ -8,13 +8,14 @@ use super::trips::{count, runs};
 use crate::bench::figures::{mebibytes, thousands};
 
 /// The facts first, then the tables of the trees.
-const TABLES: [&str; 6] = [
+const TABLES: [&str; 7] = [
     "trips.trip",
     "trips.area_leaf",
     "trips.area_part",
     "trips.area_node",
     "trips.area_run",
     "trips.region_day",
+    "trips.area_obsolete",
 ];
 
 const SIZES: &str = "
