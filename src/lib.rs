@@ -12,6 +12,7 @@ mod error;
 mod ingest;
 mod postgres;
 mod settings;
+mod similar;
 mod status;
 mod threads;
 

@@ -28,8 +28,17 @@ static AREA_MEMORY: GucSetting<i32> = GucSetting::<i32>::new(176 * 1024);
 /// Without the trees no area can be asked about until they are built: not for daily use.
 static AREA_TREES: GucSetting<bool> = GucSetting::<bool>::new(true);
 
+/// In kB. Twenty million trips of five cities fit, or six million by density.
+static GROUP_MEMORY: GucSetting<i32> = GucSetting::<i32>::new(1024 * 1024);
+
+/// By the machine, see [`group_threads`].
+static GROUP_THREADS: GucSetting<i32> = GucSetting::<i32>::new(0);
+
 /// Above this, the one backend that inserts has long been the bottleneck.
 const MOST_AUTOMATIC_PARSER_THREADS: usize = 4;
+
+/// A session should leave some of a large machine to others.
+const MOST_AUTOMATIC_GROUP_THREADS: usize = 4;
 
 /// Makes the settings known to the server.
 pub fn register() {
@@ -78,6 +87,26 @@ pub fn register() {
         64 * 1024 * 1024,
         GucContext::Userset,
         GucFlags::UNIT_KB,
+    );
+    GucRegistry::define_int_guc(
+        c"trips_ext.group_memory",
+        c"Memory for trips and groups during trips_groups and trips_group_members.",
+        c"A grouping that would take more ends with an error.",
+        &GROUP_MEMORY,
+        1024,
+        1024 * 1024 * 1024,
+        GucContext::Userset,
+        GucFlags::UNIT_KB,
+    );
+    GucRegistry::define_int_guc(
+        c"trips_ext.group_threads",
+        c"Threads of a session that look for similar trips during trips_groups and trips_group_members.",
+        c"0 means as many as the machine has cores, and at most 4.",
+        &GROUP_THREADS,
+        0,
+        64,
+        GucContext::Userset,
+        GucFlags::default(),
     );
     GucRegistry::define_bool_guc(
         c"trips_ext.area_trees",
@@ -133,6 +162,21 @@ pub fn pipeline_settings() -> pipeline::Settings {
 /// Bytes that trees under construction may take.
 pub fn area_memory() -> usize {
     usize::try_from(AREA_MEMORY.get()).unwrap_or(0) * 1024
+}
+
+/// Bytes that a grouping may take.
+pub fn group_memory() -> usize {
+    usize::try_from(GROUP_MEMORY.get()).unwrap_or(0) * 1024
+}
+
+/// Threads of a grouping.
+pub fn group_threads() -> usize {
+    match usize::try_from(GROUP_THREADS.get()) {
+        Ok(0) | Err(_) => std::thread::available_parallelism()
+            .map_or(1, usize::from)
+            .clamp(1, MOST_AUTOMATIC_GROUP_THREADS),
+        Ok(threads) => threads,
+    }
 }
 
 /// Whether an ingest writes trees.

@@ -225,6 +225,12 @@ pub enum Error {
         /// What was found.
         what: String,
     },
+    /// Groups of similar trips take more memory than allowed.
+    #[error("grouping takes more memory than trips_ext.group_memory allows")]
+    GroupMemory {
+        /// The limit, in bytes.
+        limit: usize,
+    },
     /// The system gives no more threads.
     #[error("could not start a thread: {what}")]
     NoThread {
@@ -276,6 +282,7 @@ impl Error {
             Error::InvalidTrip { .. } => "22003",
             Error::CorruptTree { .. } => "XX002",
             Error::NoThread { .. } => "53000",
+            Error::GroupMemory { .. } => "53200",
             Error::Stopped | Error::Internal { .. } => "XX000",
         }
     }
@@ -300,6 +307,7 @@ impl Error {
             )),
             Error::TooManyNames { .. } => Some(format!("There can be {} of them.", i16::MAX)),
             Error::NotPermitted { detail, .. } => Some((*detail).to_owned()),
+            Error::GroupMemory { limit } => Some(format!("The limit is {} MB.", limit >> 20)),
             Error::InvalidTrip { detail, .. } => Some(detail.clone()),
             _ => match (self.file(), self.line()) {
                 (Some(file), Some(line)) => Some(format!("File \"{file}\", line {line}.")),
@@ -318,6 +326,9 @@ impl Error {
                 "The setting trips_ext.allowed_directories lists the directories."
             }
             Error::FileChanged { .. } => "Load the file again once it is complete.",
+            Error::GroupMemory { .. } => {
+                "Raise trips_ext.group_memory, or ask for a region, an area or a shorter period."
+            }
             Error::Utf16 { .. } => "Convert the file to UTF-8 first.",
             Error::HeaderEncoding { .. } => {
                 "The file must be plain text in UTF-8: decompress or convert it first."
@@ -405,6 +416,7 @@ impl Error {
             | Error::InvalidTrip { .. }
             | Error::PendingTrees { .. }
             | Error::CorruptTree { .. }
+            | Error::GroupMemory { .. }
             | Error::NoThread { .. }
             | Error::Stopped
             | Error::Internal { .. } => None,

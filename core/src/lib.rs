@@ -1,6 +1,6 @@
 //! The parts of `trips_ext` that need no server: reading and checking files of trips, parsing
-//! them into ready heap tuples, the trees that count the trips of an area, and the words for all that can go
-//! wrong on the way.
+//! them into ready heap tuples, the trees that count the trips of an area, the groups of similar trips, and the words for
+//! all that can go wrong on the way.
 
 #![forbid(unsafe_code)]
 
@@ -8,6 +8,7 @@ pub mod area;
 pub mod error;
 pub mod event;
 pub mod ingest;
+pub mod similar;
 pub mod threads;
 
 pub use error::Error;

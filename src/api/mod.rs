@@ -1,6 +1,7 @@
 //! The functions of SQL that are written in Rust; the others are in `sql/`.
 
 pub mod area;
+pub mod groups;
 pub mod ingest;
 
 use trips_core::Error;

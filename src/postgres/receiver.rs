@@ -4,6 +4,7 @@ use pgrx::prelude::*;
 use trips_core::Error;
 
 use super::memory::Context;
+use super::relation::Relation;
 
 /// A row that a query gives, while the executor shows it. Columns are counted from 1. Asking for one that is not there
 /// or of another type raises 42804.
@@ -49,10 +50,19 @@ impl Row<'_> {
     /// A `bytea`: in the table's page where it is stored plainly; one that is compressed or out of line is fetched now,
     /// at every call, into memory that is freed with the row.
     pub fn bytes(&self, column: usize) -> Option<&[u8]> {
-        let datum = self.datum(column, pg_sys::BYTEAOID)?;
+        self.varlena(column, pg_sys::BYTEAOID)
+    }
+
+    /// A value of the type `geometry`, which `geometry` is the OID of: its serialised form, as [`Row::bytes`] gives it.
+    pub fn geometry(&self, column: usize, geometry: Geometry) -> Option<&[u8]> {
+        self.varlena(column, geometry.0)
+    }
+
+    fn varlena(&self, column: usize, varlena_type: pg_sys::Oid) -> Option<&[u8]> {
+        let datum = self.datum(column, varlena_type)?;
         let stored = datum.cast_mut_ptr::<pg_sys::varlena>();
-        // SAFETY: the datum of a bytea that is not null points to one, which lives as long as the row; what is fetched
-        // is freed after it.
+        // SAFETY: the datum of such a type that is not null points to a varlena, which lives as long as the row; what is
+        // fetched is freed after it.
         unsafe {
             let is_plain = pgrx::varatt_is_4b_u(stored)
                 || (pgrx::varatt_is_1b(stored) && !pgrx::varatt_is_1b_e(stored));
@@ -88,6 +98,23 @@ fn refuse(column: usize, expected: pg_sys::Oid) -> ! {
             expected.to_u32()
         ),
     )
+}
+
+/// The type `geometry` as this database knows it: a type of variable width.
+#[derive(Debug, Clone, Copy)]
+pub struct Geometry(pg_sys::Oid);
+
+impl Geometry {
+    /// That of a column of a table; `None` if there is no such column or it is of a type of fixed width.
+    pub fn of(table: &Relation, column: &str) -> Option<Geometry> {
+        let (_, oid) = table
+            .columns()
+            .into_iter()
+            .find(|(name, _)| name == column)?;
+        // SAFETY: a look-up by OID in the catalogue.
+        let is_varlena = unsafe { pg_sys::get_typlen(oid) } == -1;
+        is_varlena.then_some(Geometry(oid))
+    }
 }
 
 type Take<'f> = dyn FnMut(&Row<'_>) -> Result<(), Error> + 'f;

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::ops::{Deref, DerefMut};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -168,10 +169,14 @@ impl Session {
                 }
                 most
             });
-            let result = work(self);
+            // A thread that is not told to stop would be waited for for ever.
+            let result = catch_unwind(AssertUnwindSafe(|| work(self)));
             done.store(true, Ordering::Relaxed);
             let most = watching.join().expect("the watching thread lives");
-            (most - before, result)
+            (
+                most - before,
+                result.unwrap_or_else(|panic| resume_unwind(panic)),
+            )
         })
     }
 

@@ -127,6 +127,23 @@ impl Trip {
     }
 }
 
+/// The point in a `geometry` value, without its varlena header; `None` for anything but a point in two dimensions, and for
+/// an empty one.
+pub fn point_of(geometry: &[u8]) -> Option<Point> {
+    /// The value has a box, more dimensions, or more flags.
+    const MORE: u8 = 0x01 | 0x02 | 0x04 | 0x10;
+    let [_, _, _, flags, 1, 0, 0, 0, 1, 0, 0, 0, lon_lat @ ..] = geometry else {
+        return None;
+    };
+    let ([lon, lat], []) = lon_lat.as_chunks() else {
+        return None;
+    };
+    (flags & MORE == 0).then(|| Point {
+        lon: f64::from_le_bytes(*lon),
+        lat: f64::from_le_bytes(*lat),
+    })
+}
+
 /// Writes `value` at a fixed offset.
 fn put<const N: usize>(bytes: &mut [u8; TUPLE_STRIDE], at: usize, value: [u8; N]) {
     bytes[at..at + N].copy_from_slice(&value);
@@ -184,6 +201,22 @@ mod tests {
     #[test]
     fn a_tuple_gives_back_its_trip() {
         assert_eq!(Trip::from_tuple(&TRIP.to_tuple()), TRIP);
+    }
+
+    #[test]
+    fn a_geometry_gives_back_its_point_if_it_is_one() {
+        let bytes: [u8; TUPLE_STRIDE] = bytemuck::cast(TRIP.to_tuple());
+        let (origin, destination) = (&bytes[45..73], &bytes[74..102]);
+        assert_eq!(point_of(origin), Some(TRIP.origin));
+        assert_eq!(point_of(destination), Some(TRIP.destination));
+        assert_eq!(point_of(&origin[..27]), None);
+        assert_eq!(point_of(&[]), None);
+        // A Z, a box, a line, no point, two points.
+        for (place, byte) in [(3, 0x41), (3, 0x44), (4, 2), (8, 0), (8, 2)] {
+            let mut other = origin.to_vec();
+            other[place] = byte;
+            assert_eq!(point_of(&other), None);
+        }
     }
 
     #[test]

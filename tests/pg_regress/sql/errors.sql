@@ -39,11 +39,10 @@ SELECT trips_weekly_average(st_point(7, 45, 4326));
 SELECT trips_weekly_average(st_makeenvelope(7, 44, 8, 45, 3857));
 
 -- Groups.
-SELECT * FROM trips_groups(method => 'representative');
-SELECT * FROM trips_groups(method => 'density');
 SELECT * FROM trips_groups(method => 'cells');
 SELECT * FROM trips_groups(origin_distance => 0);
 SELECT * FROM trips_groups(time_difference => '-1 minute');
 SELECT * FROM trips_groups(min_trips => 0);
+SELECT * FROM trips_group_members(time_difference => '25 hours');
 
 DELETE FROM trips.region;

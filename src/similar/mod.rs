@@ -1,0 +1,247 @@
+//! Similar trips from the server's side: they are read from trips.trip, with the rights of the caller, and grouped by
+//! `trips_core::similar`.
+
+mod progress;
+mod read;
+
+use std::cmp::Reverse;
+use std::ops::Range;
+
+use trips_core::Error;
+use trips_core::area::Area;
+use trips_core::similar::cell::Cells;
+use trips_core::similar::density;
+use trips_core::similar::representative::Representatives;
+use trips_core::similar::{self, Crew, Group, Limits, Memory, Trip};
+
+use crate::postgres::signals::AllBlocked;
+use crate::{settings, threads};
+use progress::Progress;
+
+/// How trips make groups.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Method {
+    /// Around representatives.
+    Representative,
+    /// By density.
+    Density,
+    /// In the same cells.
+    Cell,
+}
+
+impl Method {
+    /// The value of an option.
+    ///
+    /// # Errors
+    /// 22023 for any other.
+    pub fn new(value: &str) -> Result<Method, Error> {
+        match value {
+            "representative" => Ok(Method::Representative),
+            "density" => Ok(Method::Density),
+            "cell" => Ok(Method::Cell),
+            _ => Err(Error::InvalidOption {
+                name: "method",
+                value: value.to_owned(),
+                allowed: r#""representative", "density", "cell""#,
+            }),
+        }
+    }
+}
+
+/// Which trips are grouped, and how.
+pub struct Asked {
+    /// How.
+    pub method: Method,
+    /// What similar trips differ by at most.
+    pub limits: Limits,
+    /// Groups of fewer trips are left out; by density, trips with fewer similar ones are no cores.
+    pub min_trips: u64,
+    /// The region, or any.
+    pub region: Option<i16>,
+    /// Where they begin, or anywhere.
+    pub area: Option<Area>,
+    /// Days of departure, since 2000-01-01.
+    pub days: Range<i32>,
+}
+
+/// The groups, the largest first; of equals, the one whose first trip departs first.
+///
+/// # Errors
+/// 53200 where memory is short; 22003 for a trip that has no points. What the server raises leaves as a panic.
+pub fn groups(asked: &Asked) -> Result<Vec<Group>, Error> {
+    let Grouped { mut groups, .. } = group(asked, false)?;
+    groups.sort_unstable_by_key(|(_, group)| rank(group));
+    Ok(groups.into_iter().map(|(_, group)| group).collect())
+}
+
+/// The trips of all groups, with the place of their group in [`groups`], counted from 1.
+///
+/// # Errors
+/// As [`groups`].
+pub fn members(asked: &Asked) -> Result<Vec<(i64, i64)>, Error> {
+    let Grouped {
+        mut groups,
+        mut members,
+    } = group(asked, true)?;
+    groups.sort_unstable_by_key(|(_, group)| rank(group));
+    let numbers = groups.iter().map(|(number, _)| *number).max();
+    let mut ranks = vec![0; numbers.map_or(0, |number| number as usize + 1)];
+    for (rank, (number, _)) in (1..).zip(&groups) {
+        if let Some(place) = ranks.get_mut(*number as usize) {
+            *place = rank;
+        }
+    }
+    let rank_of = |number: u32| ranks.get(number as usize).copied().unwrap_or(0);
+    members.retain(|(_, number)| rank_of(*number) > 0);
+    members.sort_unstable_by_key(|(id, number)| (rank_of(*number), *id));
+    Ok(members
+        .into_iter()
+        .map(|(id, number)| (rank_of(number), id))
+        .collect())
+}
+
+/// Groups come in this order.
+fn rank(group: &Group) -> impl Ord + use<> {
+    (Reverse(group.trips), group.first_departure, group.first)
+}
+
+/// Groups with their numbers, and trips with the numbers of their groups, of which some may have been left out.
+struct Grouped {
+    groups: Vec<(u32, Group)>,
+    members: Vec<(i64, u32)>,
+}
+
+fn group(asked: &Asked, with_members: bool) -> Result<Grouped, Error> {
+    let memory = Memory {
+        limit: settings::group_memory(),
+        reserved: 0,
+    };
+    let mut progress = Progress::new();
+    match asked.method {
+        Method::Cell => in_cells(asked, memory, with_members, &mut progress),
+        Method::Representative => {
+            around_representatives(asked, memory, with_members, &mut progress)
+        }
+        Method::Density => by_density(asked, memory, &mut progress),
+    }
+}
+
+fn start_crew() -> Result<Crew, Error> {
+    let _blocked = AllBlocked::new();
+    Crew::new(settings::group_threads())
+}
+
+fn in_cells(
+    asked: &Asked,
+    memory: Memory,
+    with_members: bool,
+    progress: &mut Progress,
+) -> Result<Grouped, Error> {
+    let mut members = Members::new(with_members, memory);
+    let mut cells = Cells::new(asked.limits, memory);
+    read::each(asked, asked.days.clone(), |trip| {
+        progress.read(1);
+        members.add(trip.id, cells.add(&trip)?)
+    })?;
+    Ok(Grouped {
+        groups: cells.groups(asked.min_trips).collect(),
+        members: members.all,
+    })
+}
+
+/// Reads and groups as many days at a time as a part of the memory holds.
+fn around_representatives(
+    asked: &Asked,
+    memory: Memory,
+    with_members: bool,
+    progress: &mut Progress,
+) -> Result<Grouped, Error> {
+    let most = (memory.limit / 3 / size_of::<Trip>()).max(1);
+    let rest = Memory {
+        reserved: most * size_of::<Trip>(),
+        ..memory
+    };
+    let mut members = Members::new(with_members, rest);
+    let mut representatives = Representatives::new(asked.limits, rest);
+    let crew = start_crew()?;
+    let _registered = threads::register(crew.control());
+    let mut add = |mut trips: Vec<Trip>, progress: &mut Progress| {
+        similar::sort(&mut trips);
+        let count = trips.len();
+        let mut tick = || progress.tick();
+        representatives.add(trips, &crew, &mut tick, &mut |id, number| {
+            members.add(id, number)
+        })?;
+        progress.grouped(count);
+        Ok::<_, Error>(())
+    };
+    match read::at_most(asked, asked.days.clone(), most, progress)? {
+        Some(trips) => add(trips, progress)?,
+        None => {
+            for days in read::stretches(asked, most)? {
+                let trips = read::at_most(asked, days, most, progress)?;
+                add(trips.ok_or(short(memory))?, progress)?;
+            }
+        }
+    }
+    Ok(Grouped {
+        groups: representatives.groups(asked.min_trips).collect(),
+        members: members.all,
+    })
+}
+
+fn by_density(asked: &Asked, memory: Memory, progress: &mut Progress) -> Result<Grouped, Error> {
+    let most = memory.limit / density::BYTES_PER_TRIP;
+    let trips = read::at_most(asked, asked.days.clone(), most, progress)?;
+    let mut trips = trips.ok_or(short(memory))?;
+    similar::sort(&mut trips);
+    let crew = start_crew()?;
+    let _registered = threads::register(crew.control());
+    let mut tick = || progress.tick();
+    let grouped = density::group(
+        trips,
+        asked.limits,
+        asked.min_trips,
+        memory,
+        &crew,
+        &mut tick,
+    )?;
+    Ok(Grouped {
+        groups: (0..).zip(grouped.groups).collect(),
+        members: grouped.members,
+    })
+}
+
+fn short(memory: Memory) -> Error {
+    Error::GroupMemory {
+        limit: memory.limit,
+    }
+}
+
+/// Which trip is of which group, where that is asked for.
+struct Members {
+    wanted: bool,
+    all: Vec<(i64, u32)>,
+    memory: Memory,
+}
+
+impl Members {
+    fn new(wanted: bool, memory: Memory) -> Members {
+        Members {
+            wanted,
+            all: Vec::new(),
+            memory,
+        }
+    }
+
+    fn add(&mut self, id: i64, number: u32) -> Result<(), Error> {
+        if self.wanted {
+            if self.all.len() == self.all.capacity() {
+                let grown = 2 * self.all.capacity().max(1024);
+                self.memory.require(grown * size_of::<(i64, u32)>())?;
+            }
+            self.all.push((id, number));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,66 @@
+//! What the caller of a grouping that takes long is told meanwhile.
+
+use std::time::{Duration, Instant};
+
+use pgrx::prelude::*;
+use trips_core::Error;
+
+use crate::postgres::message;
+
+/// Between two NOTICEs.
+const INTERVAL: Duration = Duration::from_secs(5);
+
+/// Trips that are read between two looks at the clock.
+const LOOK: u64 = 1 << 16;
+
+/// How far a grouping has come.
+pub struct Progress {
+    read: u64,
+    grouped: u64,
+    last_notice: Instant,
+}
+
+impl Progress {
+    /// At the beginning.
+    pub fn new() -> Progress {
+        Progress {
+            read: 0,
+            grouped: 0,
+            last_notice: Instant::now(),
+        }
+    }
+
+    /// So many trips more have been read.
+    pub fn read(&mut self, trips: u64) {
+        self.read += trips;
+        if self.read.is_multiple_of(LOOK) {
+            self.tell();
+        }
+    }
+
+    /// So many trips more have been grouped.
+    pub fn grouped(&mut self, trips: usize) {
+        self.grouped += trips as u64;
+    }
+
+    /// Looks after interrupts and the clock.
+    ///
+    /// # Errors
+    /// None; a cancel leaves as a panic.
+    #[allow(clippy::unnecessary_wraps)]
+    pub fn tick(&mut self) -> Result<(), Error> {
+        check_for_interrupts!();
+        self.tell();
+        Ok(())
+    }
+
+    fn tell(&mut self) {
+        if self.last_notice.elapsed() >= INTERVAL {
+            self.last_notice = Instant::now();
+            message::notice(format!(
+                "similar trips: {} trips read, {} of them grouped",
+                self.read, self.grouped
+            ));
+        }
+    }
+}

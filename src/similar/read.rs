@@ -1,0 +1,122 @@
+//! Reading the trips that are asked about. Statements run as the caller, who sees what policies let them see.
+
+use std::ops::Range;
+
+use trips_core::Error;
+use trips_core::area::days::day_of;
+use trips_core::ingest::tuple::point_of;
+use trips_core::similar::Trip;
+
+use super::Asked;
+use super::progress::Progress;
+use crate::postgres::query::{Snapshot, Statement};
+use crate::postgres::receiver::{Geometry, Row};
+use crate::postgres::relation::{LockMode, Relation};
+use crate::postgres::value::{Type, Value};
+
+static TRIPS: Statement = Statement::new(
+    c"SELECT id, departed_at, origin, destination FROM trips.trip \
+       WHERE departed_at OPERATOR(pg_catalog.>=) $1 AND departed_at OPERATOR(pg_catalog.<) $2",
+    &[Type::Date, Type::Date],
+);
+
+static TRIPS_OF_REGION: Statement = Statement::new(
+    c"SELECT id, departed_at, origin, destination FROM trips.trip \
+       WHERE departed_at OPERATOR(pg_catalog.>=) $1 AND departed_at OPERATOR(pg_catalog.<) $2 \
+         AND region_id OPERATOR(pg_catalog.=) $3",
+    &[Type::Date, Type::Date, Type::Int2],
+);
+
+/// Calls `take` with each trip that departs on these days and is asked about, in any order; gives up at the first error.
+///
+/// # Errors
+/// That of `take`; 22003 for a trip that has no points.
+pub fn each(
+    asked: &Asked,
+    days: Range<i32>,
+    mut take: impl FnMut(Trip) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let table = Relation::open(c"trips", c"trip", LockMode::AccessShare);
+    let geometry = Geometry::of(&table, "origin").ok_or_else(|| Error::Internal {
+        what: "trips.trip has no geometry named origin".to_owned(),
+    })?;
+    let each = |row: &Row<'_>| {
+        let point = |what, column| {
+            let point = row.geometry(column, geometry).and_then(point_of);
+            point.ok_or_else(|| no_point(what))
+        };
+        let origin = point("origin", 3)?;
+        match &asked.area {
+            Some(area) if !area.contains(origin) => Ok(()),
+            _ => take(Trip {
+                id: row.int8(1).unwrap_or_default(),
+                departed_at: row.timestamp(2).unwrap_or_default(),
+                origin,
+                destination: point("destination", 4)?,
+            }),
+        }
+    };
+    let (from, to) = (Value::Date(days.start), Value::Date(days.end));
+    match asked.region {
+        Some(region) => TRIPS_OF_REGION.each(&[from, to, region.into()], Snapshot::Caller, each)?,
+        None => TRIPS.each(&[from, to], Snapshot::Caller, each)?,
+    };
+    Ok(())
+}
+
+fn no_point(what: &'static str) -> Error {
+    Error::InvalidTrip {
+        what,
+        detail: "It is an empty point.".to_owned(),
+    }
+}
+
+/// The trips that depart on these days and are asked about, if they are at most so many.
+///
+/// # Errors
+/// As [`each`].
+pub fn at_most(
+    asked: &Asked,
+    days: Range<i32>,
+    most: usize,
+    progress: &mut Progress,
+) -> Result<Option<Vec<Trip>>, Error> {
+    let mut trips = Vec::new();
+    let mut are_more = false;
+    let read = each(asked, days, |trip| {
+        if trips.len() == most {
+            are_more = true;
+            return Err(Error::Stopped);
+        }
+        progress.read(1);
+        trips.push(trip);
+        Ok(())
+    });
+    match read {
+        Err(_) if are_more => Ok(None),
+        read => read.map(|()| Some(trips)),
+    }
+}
+
+/// The days that are asked about in stretches of at most so many trips each, but for single days that have more.
+///
+/// # Errors
+/// As [`each`].
+pub fn stretches(asked: &Asked, most: usize) -> Result<Vec<Range<i32>>, Error> {
+    let mut counts = std::collections::BTreeMap::<i32, usize>::new();
+    each(asked, asked.days.clone(), |trip| {
+        *counts.entry(day_of(trip.departed_at)).or_default() += 1;
+        Ok(())
+    })?;
+    let mut stretches = Vec::new();
+    let (mut start, mut trips) = (asked.days.start, 0);
+    for (day, count) in counts {
+        if trips > 0 && trips + count > most {
+            stretches.push(start..day);
+            (start, trips) = (day, 0);
+        }
+        trips += count;
+    }
+    stretches.push(start..asked.days.end);
+    Ok(stretches)
+}
