@@ -12,7 +12,7 @@ use super::crew::Crew;
 use super::grid::Grid;
 use super::metric::{Limits, Place};
 use super::summary::Summary;
-use super::{Group, Hash, Memory, Trip};
+use super::{Group, Hashed, Memory, Trip};
 use crate::Error;
 
 /// Trips that a thread looks at at a time.
@@ -51,7 +51,7 @@ struct Scene {
     trips: Vec<Trip>,
     /// In the order of their keys.
     located: Vec<Located>,
-    stretches: HashMap<u64, Stretch, Hash>,
+    stretches: HashMap<u64, Stretch, Hashed>,
 }
 
 impl Scene {
@@ -291,7 +291,7 @@ fn locate(
     keys.sort_unstable();
     tick()?;
     let mut located = Vec::with_capacity(count);
-    let mut stretches: HashMap<u64, Stretch, Hash> = HashMap::default();
+    let mut stretches: HashMap<u64, Stretch, Hashed> = HashMap::default();
     for same in keys.chunk_by(|(one, _), (other, _)| one == other) {
         let first = located.len() as u32;
         if let Some((key, _)) = same.first() {
@@ -326,7 +326,7 @@ fn locate(
 
 /// Adds up the groups, in the order of the trips.
 fn summarize(scene: &Scene, roots: &[u32]) -> Grouped {
-    let mut numbers: HashMap<u32, u32, Hash> = HashMap::default();
+    let mut numbers: HashMap<u32, u32, Hashed> = HashMap::default();
     let mut sums: Vec<(u32, Place, Summary)> = Vec::new();
     let mut members = Vec::with_capacity(roots.len());
     for ((number, trip), root) in (0u32..).zip(&scene.trips).zip(roots) {

@@ -87,9 +87,9 @@ impl Memory {
 }
 
 /// Takes keys as they are: they look random already.
-type Hash = BuildHasherDefault<Identity>;
+type Hashed = BuildHasherDefault<Identity>;
 
-/// The hasher of [`Hash`].
+/// The hasher of [`Hashed`], for keys that look random.
 #[derive(Debug, Default, Clone, Copy)]
 struct Identity(u64);
 

@@ -8,7 +8,7 @@ use super::crew::Crew;
 use super::grid::{Around, Grid};
 use super::metric::{Limits, Place};
 use super::summary::Summary;
-use super::{Group, Hash, Memory, Trip};
+use super::{Group, Hashed, Memory, Trip};
 use crate::Error;
 
 /// Trips that a thread prepares at a time.
@@ -33,7 +33,7 @@ pub struct Representatives {
     limits: Limits,
     grid: Arc<Grid>,
     /// The last representative with each key.
-    last: HashMap<u64, u32, Hash>,
+    last: HashMap<u64, u32, Hashed>,
     representatives: Vec<Representative>,
     /// Their trips.
     trips: Vec<Trip>,
