@@ -4,6 +4,7 @@
 mod progress;
 mod read;
 
+use std::cell::Cell;
 use std::cmp::Reverse;
 use std::ops::Range;
 
@@ -165,15 +166,15 @@ fn around_representatives(
     let mut representatives = Representatives::new(asked.limits, rest);
     let crew = start_crew()?;
     let _registered = threads::register(crew.control());
+    let grouped = Cell::new(0);
     let mut add = |mut trips: Vec<Trip>, progress: &mut Progress| {
         similar::sort(&mut trips);
-        let count = trips.len();
-        let mut tick = || progress.tick();
-        representatives.add(trips, &crew, &mut tick, &mut |id, number| {
+        let mut tick = || progress.tick(grouped.get());
+        let mut joined = |id, number| {
+            grouped.set(grouped.get() + 1);
             members.add(id, number)
-        })?;
-        progress.grouped(count);
-        Ok::<_, Error>(())
+        };
+        representatives.add(trips, &crew, &mut tick, &mut joined)
     };
     match read::at_most(asked, asked.days.clone(), most, progress)? {
         Some(trips) => add(trips, progress)?,
@@ -197,7 +198,7 @@ fn by_density(asked: &Asked, memory: Memory, progress: &mut Progress) -> Result<
     similar::sort(&mut trips);
     let crew = start_crew()?;
     let _registered = threads::register(crew.control());
-    let mut tick = || progress.tick();
+    let mut tick = || progress.tick(0);
     let grouped = density::group(
         trips,
         asked.limits,

@@ -38,18 +38,14 @@ impl Progress {
         }
     }
 
-    /// So many trips more have been grouped.
-    pub fn grouped(&mut self, trips: usize) {
-        self.grouped += trips as u64;
-    }
-
-    /// Looks after interrupts and the clock.
+    /// So many trips have been grouped. Looks after interrupts and the clock.
     ///
     /// # Errors
     /// None; a cancel leaves as a panic.
     #[allow(clippy::unnecessary_wraps)]
-    pub fn tick(&mut self) -> Result<(), Error> {
+    pub fn tick(&mut self, grouped: u64) -> Result<(), Error> {
         check_for_interrupts!();
+        self.grouped = grouped;
         self.tell();
         Ok(())
     }
@@ -57,10 +53,11 @@ impl Progress {
     fn tell(&mut self) {
         if self.last_notice.elapsed() >= INTERVAL {
             self.last_notice = Instant::now();
-            message::notice(format!(
-                "similar trips: {} trips read, {} of them grouped",
-                self.read, self.grouped
-            ));
+            let grouped = match self.grouped {
+                0 => String::new(),
+                grouped => format!(", {grouped} of them grouped"),
+            };
+            message::notice(format!("similar trips: {} trips read{grouped}", self.read));
         }
     }
 }

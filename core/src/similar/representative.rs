@@ -1,5 +1,6 @@
 //! Groups around representatives: in the order of time, a trip joins the most similar representative there is so far, or becomes one.
 
+use std::mem;
 use std::sync::Arc;
 
 use hashbrown::HashMap;
@@ -14,11 +15,15 @@ use crate::Error;
 /// Trips that a thread prepares at a time.
 const PIECE: usize = 4096;
 
+/// Trips whose candidates are fetched into the cache together: some tens of kilobytes.
+const BLOCK: usize = 32;
+
 /// No further representative.
 const NONE: u32 = u32::MAX;
 
-/// A trip that the others of its group are similar to.
+/// A trip that the others of its group are similar to: a line of the processor's cache.
 #[derive(Debug, Clone, Copy)]
+#[repr(align(64))]
 struct Representative {
     place: Place,
     /// Another one with the same key.
@@ -39,6 +44,9 @@ pub struct Representatives {
     trips: Vec<Trip>,
     summaries: Vec<Summary>,
     memory: Memory,
+    /// What [`Representatives::fetch`] works with, kept for its room.
+    fetched: Vec<u32>,
+    next: Vec<u32>,
 }
 
 /// A trip that is ready to be looked up.
@@ -60,6 +68,8 @@ impl Representatives {
             trips: Vec::new(),
             summaries: Vec::new(),
             memory,
+            fetched: Vec::new(),
+            next: Vec::new(),
         }
     }
 
@@ -105,12 +115,37 @@ impl Representatives {
         };
         crew.in_order(pieces, prepare, tick, |ready| {
             self.memory.require(self.bytes(ready.len()))?;
-            for ready in &ready {
-                let representative = self.place(ready);
-                joined(ready.trip.id, representative)?;
+            for block in ready.chunks(BLOCK) {
+                self.fetch(block);
+                for ready in block {
+                    let representative = self.place(ready);
+                    joined(ready.trip.id, representative)?;
+                }
             }
             Ok(())
         })
+    }
+
+    /// Has the processor fetch what [`Representatives::place`] will look at: reads that do not wait for one another, where
+    /// there they would follow each other.
+    fn fetch(&mut self, block: &[Ready]) {
+        let (mut numbers, mut next) = (mem::take(&mut self.fetched), mem::take(&mut self.next));
+        numbers.clear();
+        for ready in block {
+            ready.around.each(|key| numbers.extend(self.last.get(&key)));
+        }
+        while !numbers.is_empty() {
+            next.clear();
+            for number in &numbers {
+                if let Some(representative) = self.representatives.get(*number as usize)
+                    && representative.next != NONE
+                {
+                    next.push(representative.next);
+                }
+            }
+            mem::swap(&mut numbers, &mut next);
+        }
+        (self.fetched, self.next) = (numbers, next);
     }
 
     /// The representative that a trip joins; it may be itself.
