@@ -28,7 +28,7 @@ static AREA_MEMORY: GucSetting<i32> = GucSetting::<i32>::new(176 * 1024);
 /// Without the trees no area can be asked about until they are built: not for daily use.
 static AREA_TREES: GucSetting<bool> = GucSetting::<bool>::new(true);
 
-/// In kB. Twenty million trips of five cities fit, or six million by density.
+/// In kB. Six million trips by density; by representatives what counts is how many of these there are.
 static GROUP_MEMORY: GucSetting<i32> = GucSetting::<i32>::new(1024 * 1024);
 
 /// By the machine, see [`group_threads`].
