@@ -51,8 +51,10 @@ pub fn all() -> Result<Summary, Error> {
     if runs.len() > 1 {
         merge(&runs)?;
         summary.after = runs::all(Snapshot::Latest)?.len() as u64;
+    } else {
+        // What a worker that was ended has left.
+        removal::arrange()?;
     }
-    removal::arrange()?;
     Ok(summary)
 }
 
@@ -115,7 +117,8 @@ fn merge(runs: &[Run]) -> Result<(), Error> {
     written(plus, 1, common_ingest(runs), &added, &mut writer);
     written(minus, -1, None, &taken, &mut writer);
     writer.finish();
-    removal::replaced(runs)
+    removal::replaced(runs)?;
+    removal::arrange()
 }
 
 /// The ingest that all of the runs have all their trips of.

@@ -144,3 +144,17 @@ fn a_role_without_rights_on_the_trees_has_its_merge_cleaned_up() {
     assert_removed(&mut session);
     assert_eq!(session.value::<i64>(ASK), expected);
 }
+
+#[test]
+fn what_a_load_has_merged_by_itself_is_removed_as_well() {
+    // Eight runs of one size are merged, and have more than a million trips.
+    let database = Database::new();
+    let mut session = database.connect();
+    for seed in 0..8 {
+        let name = format!("{seed}.csv");
+        let path = write_generated(database.files(), &name, 150_000, 3, seed);
+        load(&mut session, &path);
+    }
+    assert_eq!(session.count("trips.area_run"), 1);
+    assert_removed(&mut session);
+}
