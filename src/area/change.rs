@@ -152,12 +152,13 @@ fn has_trips(ingest: i64) -> Result<bool, Error> {
 
 static ANY_TRIP: Statement = Statement::new(c"SELECT WHERE EXISTS (SELECT FROM trips.trip)", &[]);
 
-static EMPTY: [Statement; 5] = [
+static EMPTY: [Statement; 6] = [
     Statement::new(c"DELETE FROM trips.area_run", &[]),
     Statement::new(c"DELETE FROM trips.area_node", &[]),
     Statement::new(c"DELETE FROM trips.area_leaf", &[]),
     Statement::new(c"DELETE FROM trips.area_part", &[]),
     Statement::new(c"DELETE FROM trips.region_day", &[]),
+    Statement::new(c"DELETE FROM trips.area_obsolete", &[]),
 ];
 
 /// Removes all runs; who has an older snapshot goes on to see them.
@@ -173,7 +174,7 @@ pub fn drop_all() -> Result<(), Error> {
         require_owner(&trip)?;
     }
     let table = runs::lock();
-    removal::forget_obsolete()?;
+    let _obsolete = removal::lock();
     let _owner = ActingAsOwner::of(&table);
     for statement in &EMPTY {
         statement.run(&[])?;

@@ -131,21 +131,14 @@ pub extern "C-unwind" fn trips_ext_removal_worker(argument: pg_sys::Datum) {
     }
 }
 
-/// Locks out those who remove nodes and leaves of obsolete runs, and forgets that there are any: who calls it removes all.
-///
-/// # Errors
-/// None of its own.
-pub fn forget_obsolete() -> Result<(), Error> {
-    static REMOVE_ALL: Statement = Statement::new(c"DELETE FROM trips.area_obsolete", &[]);
-    let table = obsolete(LockMode::ShareUpdateExclusive);
-    let _owner = ActingAsOwner::of(&table);
-    REMOVE_ALL.run(&[])?;
-    Ok(())
+/// Locks the obsolete runs so that none but this transaction removes their nodes and leaves.
+pub fn lock() -> Relation {
+    obsolete(LockMode::ShareUpdateExclusive)
 }
 
 /// Removes the nodes and leaves of one obsolete run; false where there is none.
 fn remove_first() -> Result<bool, Error> {
-    let table = obsolete(LockMode::ShareUpdateExclusive);
+    let table = lock();
     let Some(run) = first_obsolete()? else {
         return Ok(false);
     };

@@ -70,8 +70,7 @@ pub struct Asked {
 /// # Errors
 /// 53200 where memory is short; 22003 for a trip that has no points. What the server raises leaves as a panic.
 pub fn groups(asked: &Asked) -> Result<Vec<Group>, Error> {
-    let Grouped { mut groups, .. } = group(asked, false)?;
-    groups.sort_unstable_by_key(|(_, group)| rank(group));
+    let Grouped { groups, .. } = group(asked, false)?;
     Ok(groups.into_iter().map(|(_, group)| group).collect())
 }
 
@@ -81,10 +80,9 @@ pub fn groups(asked: &Asked) -> Result<Vec<Group>, Error> {
 /// As [`groups`].
 pub fn members(asked: &Asked) -> Result<Vec<(i64, i64)>, Error> {
     let Grouped {
-        mut groups,
+        groups,
         mut members,
     } = group(asked, true)?;
-    groups.sort_unstable_by_key(|(_, group)| rank(group));
     let numbers = groups.iter().map(|(number, _)| *number).max();
     let mut ranks = vec![0; numbers.map_or(0, |number| number as usize + 1)];
     for (rank, (number, _)) in (1..).zip(&groups) {
@@ -101,12 +99,7 @@ pub fn members(asked: &Asked) -> Result<Vec<(i64, i64)>, Error> {
         .collect())
 }
 
-/// Groups come in this order.
-fn rank(group: &Group) -> impl Ord + use<> {
-    (Reverse(group.trips), group.first_departure, group.first)
-}
-
-/// Groups with their numbers, and trips with the numbers of their groups, of which some may have been left out.
+/// Groups with their numbers, the largest first, and trips with the numbers of their groups, of which some may have been left out.
 struct Grouped {
     groups: Vec<(u32, Group)>,
     members: Vec<(i64, u32)>,
@@ -118,13 +111,17 @@ fn group(asked: &Asked, with_members: bool) -> Result<Grouped, Error> {
         reserved: 0,
     };
     let mut progress = Progress::new();
-    match asked.method {
+    let mut grouped = match asked.method {
         Method::Cell => in_cells(asked, memory, with_members, &mut progress),
         Method::Representative => {
             around_representatives(asked, memory, with_members, &mut progress)
         }
         Method::Density => by_density(asked, memory, &mut progress),
-    }
+    }?;
+    let rank =
+        |(_, group): &(u32, Group)| (Reverse(group.trips), group.first_departure, group.first);
+    grouped.groups.sort_unstable_by_key(rank);
+    Ok(grouped)
 }
 
 fn start_crew() -> Result<Crew, Error> {
@@ -169,7 +166,10 @@ fn around_representatives(
     let grouped = Cell::new(0);
     let mut add = |mut trips: Vec<Trip>, progress: &mut Progress| {
         similar::sort(&mut trips);
-        let mut tick = || progress.tick(grouped.get());
+        let mut tick = || {
+            progress.tick(grouped.get());
+            Ok(())
+        };
         let mut joined = |id, number| {
             grouped.set(grouped.get() + 1);
             members.add(id, number)
@@ -198,7 +198,10 @@ fn by_density(asked: &Asked, memory: Memory, progress: &mut Progress) -> Result<
     similar::sort(&mut trips);
     let crew = start_crew()?;
     let _registered = threads::register(crew.control());
-    let mut tick = || progress.tick(0);
+    let mut tick = || {
+        progress.tick(0);
+        Ok(())
+    };
     let grouped = density::group(
         trips,
         asked.limits,

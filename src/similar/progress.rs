@@ -3,7 +3,6 @@
 use std::time::{Duration, Instant};
 
 use pgrx::prelude::*;
-use trips_core::Error;
 
 use crate::postgres::message;
 
@@ -38,16 +37,11 @@ impl Progress {
         }
     }
 
-    /// So many trips have been grouped. Looks after interrupts and the clock.
-    ///
-    /// # Errors
-    /// None; a cancel leaves as a panic.
-    #[allow(clippy::unnecessary_wraps)]
-    pub fn tick(&mut self, grouped: u64) -> Result<(), Error> {
+    /// So many trips have been grouped. Looks after interrupts, where a cancel leaves as a panic, and the clock.
+    pub fn tick(&mut self, grouped: u64) {
         check_for_interrupts!();
         self.grouped = grouped;
         self.tell();
-        Ok(())
     }
 
     fn tell(&mut self) {

@@ -1,6 +1,31 @@
-//! What must be left of a load once it is over: nothing but its rows.
+//! What must be left of a load or a merge once it is over: nothing but its rows.
 
 use crate::database::{Session, eventually};
+
+/// The tables of the area trees.
+pub const TREE_TABLES: [&str; 6] = [
+    "area_run",
+    "area_node",
+    "area_leaf",
+    "area_part",
+    "area_obsolete",
+    "region_day",
+];
+
+/// How many rows of the trees belong to no run, by the query for the runs that they name.
+pub fn orphans(session: &mut Session) -> Vec<(&'static str, i64)> {
+    [
+        "SELECT id >> 32 AS run FROM trips.area_node",
+        "SELECT id >> 32 FROM trips.area_leaf",
+        "SELECT leaf_id >> 32 FROM trips.area_part",
+        "SELECT run_id FROM trips.region_day",
+    ]
+    .map(|rows| {
+        let orphans = format!("({rows}) t (run) WHERE run NOT IN (SELECT id FROM trips.area_run)");
+        (rows, session.count(&orphans))
+    })
+    .to_vec()
+}
 
 /// What an observer must find after a load, however it ended: no worker, no lock, no thread.
 #[track_caller]

@@ -19,6 +19,7 @@ pub mod question;
 pub mod refusal;
 pub mod rows;
 pub mod snapshot;
+pub mod space;
 
 pub use database::{Database, Role, Session};
 pub use files::{DATA_DIR_ENV, Files, HEADER};

@@ -5,6 +5,7 @@
 
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
+use trips_tests::aftermath::TREE_TABLES;
 use trips_tests::ask_random::{cases, question, seeded};
 use trips_tests::database::eventually;
 use trips_tests::facts::Facts;
@@ -878,13 +879,7 @@ mod snapshots {
                 let place = random.random_range(0..ingests.len());
                 forget(&mut writer, ingests.swap_remove(place)).unwrap();
             }
-            for table in [
-                "area_run",
-                "area_node",
-                "area_leaf",
-                "area_part",
-                "region_day",
-            ] {
+            for table in TREE_TABLES {
                 writer.run(&format!("VACUUM trips.{table}"));
             }
         }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
-use trips_tests::aftermath::assert_nothing_left;
+use trips_tests::aftermath::{assert_nothing_left, orphans};
 use trips_tests::ask_random::{cases, question, seeded};
 use trips_tests::database::{eventually, wait_until_blocked};
 use trips_tests::facts::Facts;
@@ -97,14 +97,8 @@ fn assert_single_threaded(session: &Session) {
 /// All rows of the trees belong to runs that there are.
 #[track_caller]
 fn assert_no_orphans(session: &mut Session) {
-    for rows in [
-        "SELECT id >> 32 AS run FROM trips.area_node",
-        "SELECT id >> 32 FROM trips.area_leaf",
-        "SELECT leaf_id >> 32 FROM trips.area_part",
-        "SELECT run_id FROM trips.region_day",
-    ] {
-        let orphans = format!("({rows}) t (run) WHERE run NOT IN (SELECT id FROM trips.area_run)");
-        assert_eq!(session.count(&orphans), 0, "{rows}");
+    for (rows, count) in orphans(session) {
+        assert_eq!(count, 0, "{rows}");
     }
 }
 

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use trips_tests::ingest::load;
+use trips_tests::space::{below, in_space};
 use trips_tests::{Database, Row, Session, refused};
 
 /// A trip as the grouping sees it.
@@ -140,22 +141,7 @@ fn mean(values: impl Iterator<Item = f64> + Clone) -> f64 {
 
 /// The longitude and latitude in the direction of the middle of places in space.
 fn middle(places: impl Iterator<Item = (f64, f64)> + Clone) -> (f64, f64) {
-    const A: f64 = 6_378_137.0;
-    const E2: f64 = 0.006_694_379_990_141_316;
-    let in_space = |(lon, lat): (f64, f64)| {
-        let ((sin_lon, cos_lon), (sin_lat, cos_lat)) =
-            (lon.to_radians().sin_cos(), lat.to_radians().sin_cos());
-        let normal = A / (1.0 - E2 * sin_lat * sin_lat).sqrt();
-        [
-            normal * cos_lat * cos_lon,
-            normal * cos_lat * sin_lon,
-            normal * (1.0 - E2) * sin_lat,
-        ]
-    };
-    let [x, y, z] = [0, 1, 2].map(|axis| mean(places.clone().map(|place| in_space(place)[axis])));
-    let from_axis = x.hypot(y);
-    let lat = z.atan2(from_axis * (1.0 - E2));
-    (y.atan2(x).to_degrees(), lat.to_degrees())
+    below([0, 1, 2].map(|axis| mean(places.clone().map(|(lon, lat)| in_space(lon, lat)[axis]))))
 }
 
 /// The circular mean of seconds of the day, and the circular standard deviation, at most half a day.

@@ -1,6 +1,7 @@
 //! What a large merge has replaced is removed by a background worker after the commit: whatever happens meanwhile, answers
 //! are exact, and in the end nothing is left.
 
+use trips_tests::aftermath::{self, TREE_TABLES};
 use trips_tests::database::eventually;
 use trips_tests::ingest::load;
 use trips_tests::rows::write_generated;
@@ -37,19 +38,8 @@ fn scene() -> (Database, Session, i64) {
 
 /// Rows of nodes and leaves that belong to no run.
 fn orphans(session: &mut Session) -> i64 {
-    [
-        "SELECT id >> 32 AS run FROM trips.area_node",
-        "SELECT id >> 32 FROM trips.area_leaf",
-        "SELECT leaf_id >> 32 FROM trips.area_part",
-        "SELECT run_id FROM trips.region_day",
-    ]
-    .iter()
-    .map(|rows| {
-        session.count(&format!(
-            "({rows}) t (run) WHERE run NOT IN (SELECT id FROM trips.area_run)"
-        ))
-    })
-    .sum()
+    let all = aftermath::orphans(session);
+    all.iter().map(|(_, count)| count).sum()
 }
 
 /// Nothing is left of what was replaced, nor of who removed it, and the trees hold what the table holds.
@@ -119,14 +109,7 @@ fn who_empties_the_table_removes_all_and_waits_for_the_worker() {
     let (_database, mut session, _) = scene();
     assert_eq!(session.value::<i64>(COMPACT), 1);
     session.run("TRUNCATE trips.trip");
-    for table in [
-        "area_run",
-        "area_node",
-        "area_leaf",
-        "area_part",
-        "region_day",
-        "area_obsolete",
-    ] {
+    for table in TREE_TABLES {
         assert_eq!(session.count(&format!("trips.{table}")), 0, "{table}");
     }
     assert_removed(&mut session);

@@ -8,6 +8,7 @@ use rand_chacha::ChaCha8Rng;
 use trips_tests::database::eventually;
 use trips_tests::ingest::load;
 use trips_tests::rows::write_generated;
+use trips_tests::space::in_space;
 use trips_tests::{Database, Role, Row, Session, refused};
 
 const DAY: i64 = 86_400;
@@ -20,20 +21,6 @@ struct Trip {
     origin: [f64; 3],
     destination: [f64; 3],
     second: f64,
-}
-
-/// WGS84, EPSG:4978.
-fn in_space(lon: f64, lat: f64) -> [f64; 3] {
-    const A: f64 = 6_378_137.0;
-    const E2: f64 = 0.006_694_379_990_141_316;
-    let ((sin_lon, cos_lon), (sin_lat, cos_lat)) =
-        (lon.to_radians().sin_cos(), lat.to_radians().sin_cos());
-    let normal = A / (1.0 - E2 * sin_lat * sin_lat).sqrt();
-    [
-        normal * cos_lat * cos_lon,
-        normal * cos_lat * sin_lon,
-        normal * (1.0 - E2) * sin_lat,
-    ]
 }
 
 /// All trips in the order of departure and id.
