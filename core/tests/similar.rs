@@ -2,20 +2,20 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 use trips_core::ingest::parse::point::Point;
 use trips_core::similar::density::{self, NONE};
-use trips_core::similar::representative::Representatives;
-use trips_core::similar::{self, Crew, DAY, Group, Limits, Memory, Place, Trip};
+use trips_core::similar::islands::Survey;
+use trips_core::similar::representative::{self, Representatives};
+use trips_core::similar::{self, Crew, DAY, Group, Groups, How, Limits, Memory, Place, Trip};
 
 const MINUTE: i64 = 60_000_000;
 
-const PLENTY: Memory = Memory {
-    limit: 1 << 30,
-    reserved: 0,
-};
+fn plenty() -> Memory {
+    Memory::new(1 << 30)
+}
 
 /// Which trip is of which group: groups are numbered as their first trips come; -1 is none.
 type Partition = Vec<(i64, i64)>;
@@ -124,7 +124,7 @@ fn representative(
     let crew = Crew::new(threads).unwrap();
     let mut sorted = trips.to_vec();
     similar::sort(&mut sorted);
-    let mut representatives = Representatives::new(*limits, PLENTY);
+    let mut representatives = Representatives::new(*limits, &plenty(), 0);
     let mut members = Vec::new();
     for some in sorted.chunks(at_once) {
         let mut joined = |id, number| {
@@ -146,15 +146,62 @@ fn density(
     threads: usize,
 ) -> (Partition, Vec<Group>) {
     let crew = Crew::new(threads).unwrap();
+    let mut members = Vec::new();
+    let mut joined = |id, group| {
+        members.push((id, (group != NONE).then_some(group)));
+        Ok(())
+    };
+    let how = how(limits, min_trips, &crew);
+    let groups = density::group(trips.to_vec(), &how, &mut || Ok(()), &mut joined).unwrap();
+    (partition(in_time(trips, members)), groups)
+}
+
+fn how<'c>(limits: &Limits, min_trips: u64, crew: &'c Crew) -> How<'c> {
+    How {
+        limits: *limits,
+        min_trips,
+        memory: plenty(),
+        crew,
+    }
+}
+
+/// As [`representative`], all trips at once, which are grouped island by island.
+fn by_islands(trips: &[Trip], limits: &Limits) -> (Partition, Vec<Group>) {
+    let crew = Crew::new(2).unwrap();
     let mut sorted = trips.to_vec();
     similar::sort(&mut sorted);
-    let grouped =
-        density::group(sorted, *limits, min_trips, PLENTY, &crew, &mut || Ok(())).unwrap();
-    let members = grouped
-        .members
+    let mut members = Vec::new();
+    let mut joined = |id, number| {
+        members.push((id, Some(number)));
+        Ok(())
+    };
+    let how = how(limits, 1, &crew);
+    let mut groups = Groups::new(&how.memory);
+    let next =
+        representative::group(&sorted, &how, 7, &mut groups, &mut || Ok(()), &mut joined).unwrap();
+    let groups = groups.into_all();
+    assert_eq!(next as usize, 7 + groups.len());
+    let numbers: BTreeMap<_, _> = (0..)
+        .zip(&groups)
+        .map(|(at, (number, _))| (*number, at))
+        .collect();
+    // Numbers lead from a trip to its group.
+    let same = |(id, number): &(i64, Option<u32>)| (*id, number.map(|number| numbers[&number]));
+    let members = partition(in_time(trips, members.iter().map(same)));
+    let mut groups: Vec<_> = groups.into_iter().map(|(_, group)| group).collect();
+    groups.sort_by_key(|group| (group.first_departure, group.first));
+    (members, groups)
+}
+
+/// Members in the order of their trips.
+fn in_time<T>(trips: &[Trip], members: impl IntoIterator<Item = (i64, T)>) -> Vec<(i64, T)> {
+    let departed_at: BTreeMap<_, _> = trips
         .iter()
-        .map(|(id, group)| (*id, (*group != NONE).then_some(*group)));
-    (partition(members), grouped.groups)
+        .map(|trip| (trip.id, trip.departed_at))
+        .collect();
+    let mut members: Vec<_> = members.into_iter().collect();
+    members.sort_by_key(|(id, _)| (departed_at[id], *id));
+    members
 }
 
 /// Each group has the trips that the partition says, and the first of them.
@@ -189,9 +236,9 @@ fn trips(most: usize) -> impl Strategy<Value = Vec<Trip>> {
         (30.0, -89.999),
         (0.0, 0.0),
     ];
-    let place = || {
+    let place = |centres: usize| {
         let noise = prop_oneof![Just([0.0, 0.0]), prop::array::uniform2(-0.01..0.01f64)];
-        (0..CENTRES.len(), noise).prop_map(|(centre, [x, y])| {
+        (0..centres, noise).prop_map(|(centre, [x, y])| {
             let (lon, lat) = CENTRES[centre];
             let stretch = if lat.abs() > 89.0 { 10_000.0 } else { 1.0 };
             Point {
@@ -200,9 +247,11 @@ fn trips(most: usize) -> impl Strategy<Value = Vec<Trip>> {
             }
         })
     };
-    let time = prop_oneof![Just(0), Just(DAY - 1), 0..DAY, -20 * MINUTE..20 * MINUTE];
-    let trip = (place(), place(), time, 0..3i64);
-    prop::collection::vec(trip, 0..most).prop_map(|trips| {
+    let time = || prop_oneof![Just(0), Just(DAY - 1), 0..DAY, -20 * MINUTE..20 * MINUTE];
+    let trip = move |centres| (place(centres), place(centres), time(), 0..3i64);
+    let some = (1..=CENTRES.len())
+        .prop_flat_map(move |centres| prop::collection::vec(trip(centres), 0..most));
+    some.prop_map(|trips| {
         // Ids in another order than times.
         let ids = (1..).map(|number: i64| number * 7919 % 100_003);
         let with_id = |((origin, destination, time, day), id)| Trip {
@@ -236,6 +285,7 @@ proptest! {
         let (members, groups) = representative(&trips, &limits, 2, at_once);
         prop_assert_eq!(&members, &expected);
         check_groups(&groups, &members);
+        prop_assert_eq!(by_islands(&trips, &limits), (members, groups));
     }
 
     #[test]
@@ -403,21 +453,55 @@ fn a_border_trip_goes_to_its_most_similar_core_and_of_equals_to_the_lowest_id() 
 }
 
 #[test]
+fn islands_are_in_parts_that_are_not_too_large_but_for_large_islands() {
+    let limits = limits(500.0, 30);
+    // Trips of cities 50 km apart: 100, 30, 20 and so on; two places in each that are similar to each other.
+    let counts = [100, 30, 20, 20, 10, 5, 1, 1];
+    let mut survey = Survey::new(&limits, &plenty());
+    let mut trips = Vec::new();
+    for (city, count) in (0..).zip(counts) {
+        for number in 0..count {
+            let lon = f64::from(city) + 0.004 * f64::from(number % 2);
+            trips.push(trip(trips.len() as i64, (lon, 45.0), 0));
+        }
+    }
+    for trip in &trips {
+        survey.add(trip).unwrap();
+    }
+    let islands = survey.islands();
+    let (part_of, parts) = islands.parts(40);
+    let mut sizes = vec![0; parts.len()];
+    let mut cities = vec![BTreeSet::new(); part_of.len()];
+    for trip in &trips {
+        let island = islands.of(trip).unwrap() as usize;
+        sizes[part_of[island] as usize] += 1;
+        cities[island].insert(trip.origin.lon.floor() as i64);
+    }
+    assert_eq!(sizes, parts);
+    assert_eq!(parts[0], 100);
+    assert!(parts[1..].iter().all(|trips| *trips <= 40), "{parts:?}");
+    assert!(parts.len() <= 4, "{parts:?}");
+    assert!(cities.iter().all(|cities| cities.len() <= 1), "{cities:?}");
+}
+
+#[test]
 fn memory_that_is_short_is_an_error() {
     let limits = limits(1.0, 1);
     let trips: Vec<_> = (0..100_000)
         .map(|id| trip(id, (id as f64 / 1000.0, 45.0), id))
         .collect();
     let crew = Crew::new(1).unwrap();
-    let memory = Memory {
-        limit: 1 << 20,
-        reserved: 0,
-    };
-    let mut representatives = Representatives::new(limits, memory);
+    let memory = Memory::new(1 << 20);
+    let mut representatives = Representatives::new(limits, &memory, 0);
     let ended = representatives.add(trips.clone(), &crew, &mut || Ok(()), &mut |_, _| Ok(()));
     let error = ended.unwrap_err();
     assert_eq!(error.sqlstate(), "53200");
     assert_eq!(error.detail().unwrap(), "The limit is 1 MB.");
-    let ended = density::group(trips, limits, 2, memory, &crew, &mut || Ok(()));
+    drop(representatives);
+    let how = How {
+        memory,
+        ..how(&limits, 2, &crew)
+    };
+    let ended = density::group(trips, &how, &mut || Ok(()), &mut |_, _| Ok(()));
     assert_eq!(ended.unwrap_err().sqlstate(), "53200");
 }

@@ -3,8 +3,8 @@
 
 mod progress;
 mod read;
+mod representatives;
 
-use std::cell::Cell;
 use std::cmp::Reverse;
 use std::ops::Range;
 
@@ -12,8 +12,7 @@ use trips_core::Error;
 use trips_core::area::Area;
 use trips_core::similar::cell::Cells;
 use trips_core::similar::density;
-use trips_core::similar::representative::Representatives;
-use trips_core::similar::{self, Crew, Group, Limits, Memory, Trip};
+use trips_core::similar::{Crew, Group, Groups, How, Limits, Memory, Share, Trip};
 
 use crate::postgres::signals::AllBlocked;
 use crate::{settings, threads};
@@ -106,22 +105,34 @@ struct Grouped {
 }
 
 fn group(asked: &Asked, with_members: bool) -> Result<Grouped, Error> {
-    let memory = Memory {
-        limit: settings::group_memory(),
-        reserved: 0,
-    };
+    let memory = Memory::new(settings::group_memory());
+    let mut members = Members::new(with_members, &memory);
     let mut progress = Progress::new();
-    let mut grouped = match asked.method {
-        Method::Cell => in_cells(asked, memory, with_members, &mut progress),
-        Method::Representative => {
-            around_representatives(asked, memory, with_members, &mut progress)
+    let groups = match asked.method {
+        Method::Cell => in_cells(asked, &memory, &mut members, &mut progress)?,
+        Method::Representative | Method::Density => {
+            let crew = start_crew()?;
+            let _registered = threads::register(crew.control());
+            let how = How {
+                limits: asked.limits,
+                min_trips: asked.min_trips,
+                memory,
+                crew: &crew,
+            };
+            match asked.method {
+                Method::Density => by_density(asked, &how, &mut members, &mut progress)?,
+                _ => representatives::group(asked, &how, &mut members, &mut progress)?,
+            }
         }
-        Method::Density => by_density(asked, memory, &mut progress),
-    }?;
+    };
+    let mut groups = groups.into_all();
     let rank =
         |(_, group): &(u32, Group)| (Reverse(group.trips), group.first_departure, group.first);
-    grouped.groups.sort_unstable_by_key(rank);
-    Ok(grouped)
+    groups.sort_unstable_by_key(rank);
+    Ok(Grouped {
+        groups,
+        members: members.all,
+    })
 }
 
 fn start_crew() -> Result<Crew, Error> {
@@ -129,112 +140,69 @@ fn start_crew() -> Result<Crew, Error> {
     Crew::new(settings::group_threads())
 }
 
+/// Trips that are added to cells at a time.
+const BLOCK: usize = 1024;
+
 fn in_cells(
     asked: &Asked,
-    memory: Memory,
-    with_members: bool,
+    memory: &Memory,
+    members: &mut Members,
     progress: &mut Progress,
-) -> Result<Grouped, Error> {
-    let mut members = Members::new(with_members, memory);
+) -> Result<Groups, Error> {
     let mut cells = Cells::new(asked.limits, memory);
+    let mut block = Vec::with_capacity(BLOCK);
+    let mut joined = |id, number| members.add(id, number);
     read::each(asked, asked.days.clone(), |trip| {
         progress.read(1);
-        members.add(trip.id, cells.add(&trip)?)
-    })?;
-    Ok(Grouped {
-        groups: cells.groups(asked.min_trips).collect(),
-        members: members.all,
-    })
-}
-
-/// Reads and groups as many days at a time as a part of the memory holds.
-fn around_representatives(
-    asked: &Asked,
-    memory: Memory,
-    with_members: bool,
-    progress: &mut Progress,
-) -> Result<Grouped, Error> {
-    let most = (memory.limit / 3 / size_of::<Trip>()).max(1);
-    let rest = Memory {
-        reserved: most * size_of::<Trip>(),
-        ..memory
-    };
-    let mut members = Members::new(with_members, rest);
-    let mut representatives = Representatives::new(asked.limits, rest);
-    let crew = start_crew()?;
-    let _registered = threads::register(crew.control());
-    let grouped = Cell::new(0);
-    let mut add = |mut trips: Vec<Trip>, progress: &mut Progress| {
-        similar::sort(&mut trips);
-        let mut tick = || {
-            progress.tick(grouped.get());
-            Ok(())
-        };
-        let mut joined = |id, number| {
-            grouped.set(grouped.get() + 1);
-            members.add(id, number)
-        };
-        representatives.add(trips, &crew, &mut tick, &mut joined)
-    };
-    match read::at_most(asked, asked.days.clone(), most, progress)? {
-        Some(trips) => add(trips, progress)?,
-        None => {
-            for days in read::stretches(asked, most)? {
-                let trips = read::at_most(asked, days, most, progress)?;
-                add(trips.ok_or(short(memory))?, progress)?;
-            }
+        block.push(trip);
+        if block.len() == BLOCK {
+            cells.add(&block, &mut joined)?;
+            block.clear();
         }
-    }
-    Ok(Grouped {
-        groups: representatives.groups(asked.min_trips).collect(),
-        members: members.all,
-    })
+        Ok(())
+    })?;
+    cells.add(&block, &mut joined)?;
+    let mut groups = Groups::new(memory);
+    groups.extend(cells.groups(asked.min_trips))?;
+    Ok(groups)
 }
 
-fn by_density(asked: &Asked, memory: Memory, progress: &mut Progress) -> Result<Grouped, Error> {
-    let most = memory.limit / density::BYTES_PER_TRIP;
-    let trips = read::at_most(asked, asked.days.clone(), most, progress)?;
-    let mut trips = trips.ok_or(short(memory))?;
-    similar::sort(&mut trips);
-    let crew = start_crew()?;
-    let _registered = threads::register(crew.control());
+fn by_density(
+    asked: &Asked,
+    how: &How<'_>,
+    members: &mut Members,
+    progress: &mut Progress,
+) -> Result<Groups, Error> {
+    let most = how.memory.limit() / density::BYTES_PER_TRIP;
+    let any = |_: &Trip| true;
+    let trips = read::all(asked, asked.days.clone(), &any, most, &how.memory, progress)?;
     let mut tick = || {
         progress.tick(0);
         Ok(())
     };
-    let grouped = density::group(
-        trips,
-        asked.limits,
-        asked.min_trips,
-        memory,
-        &crew,
-        &mut tick,
-    )?;
-    Ok(Grouped {
-        groups: (0..).zip(grouped.groups).collect(),
-        members: grouped.members,
-    })
-}
-
-fn short(memory: Memory) -> Error {
-    Error::GroupMemory {
-        limit: memory.limit,
-    }
+    let mut joined = |id, number| match number {
+        density::NONE => Ok(()),
+        number => members.add(id, number),
+    };
+    let own = density::group(trips, how, &mut tick, &mut joined)?;
+    let mut groups = Groups::new(&how.memory);
+    groups.extend((0..).zip(own))?;
+    Ok(groups)
 }
 
 /// Which trip is of which group, where that is asked for.
 struct Members {
     wanted: bool,
     all: Vec<(i64, u32)>,
-    memory: Memory,
+    share: Share,
 }
 
 impl Members {
-    fn new(wanted: bool, memory: Memory) -> Members {
+    fn new(wanted: bool, memory: &Memory) -> Members {
         Members {
             wanted,
             all: Vec::new(),
-            memory,
+            share: memory.share(),
         }
     }
 
@@ -242,7 +210,7 @@ impl Members {
         if self.wanted {
             if self.all.len() == self.all.capacity() {
                 let grown = 2 * self.all.capacity().max(1024);
-                self.memory.require(grown * size_of::<(i64, u32)>())?;
+                self.share.hold(grown * size_of::<(i64, u32)>())?;
             }
             self.all.push((id, number));
         }

@@ -37,6 +37,11 @@ impl Progress {
         }
     }
 
+    /// What has been read will be read again.
+    pub fn read_again(&mut self) {
+        self.read = 0;
+    }
+
     /// So many trips have been grouped. Looks after interrupts, where a cancel leaves as a panic, and the clock.
     pub fn tick(&mut self, grouped: u64) {
         check_for_interrupts!();

@@ -1,11 +1,13 @@
 //! Reading the trips that are asked about. Statements run as the caller, who sees what policies let them see.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use trips_core::Error;
 use trips_core::area::days::day_of;
 use trips_core::ingest::tuple::point_of;
-use trips_core::similar::Trip;
+use trips_core::similar::islands::{Islands, Survey};
+use trips_core::similar::{Memory, Trip};
 
 use super::Asked;
 use super::progress::Progress;
@@ -71,41 +73,91 @@ fn no_point(what: &'static str) -> Error {
     }
 }
 
-/// The trips that depart on these days and are asked about, if they are at most so many.
+/// The wanted trips that depart on these days and are asked about, so many of them.
 ///
 /// # Errors
-/// As [`each`].
-pub fn at_most(
+/// As [`each`]; 53200 if they are more.
+pub fn all(
     asked: &Asked,
     days: Range<i32>,
+    wanted: &dyn Fn(&Trip) -> bool,
     most: usize,
+    memory: &Memory,
     progress: &mut Progress,
-) -> Result<Option<Vec<Trip>>, Error> {
+) -> Result<Vec<Trip>, Error> {
     let mut trips = Vec::new();
-    let mut are_more = false;
-    let read = each(asked, days, |trip| {
-        if trips.len() == most {
-            are_more = true;
-            return Err(Error::Stopped);
+    each(asked, days, |trip| {
+        if wanted(&trip) {
+            if trips.len() == most {
+                return Err(memory.short());
+            }
+            progress.read(1);
+            trips.push(trip);
         }
-        progress.read(1);
-        trips.push(trip);
         Ok(())
-    });
-    match read {
-        Err(_) if are_more => Ok(None),
-        read => read.map(|()| Some(trips)),
-    }
+    })?;
+    Ok(trips)
 }
 
-/// The days that are asked about in stretches of at most so many trips each, but for single days that have more.
+/// Trips, or where they are.
+pub enum Look {
+    /// All trips that are asked about.
+    Trips(Vec<Trip>),
+    /// The islands that they are on, where they are too many.
+    Islands(Islands),
+}
+
+/// Reads the trips that are asked about if they are at most so many, or else finds out where they are.
+///
+/// # Errors
+/// As [`each`]; 53200 where memory is short.
+pub fn look(
+    asked: &Asked,
+    most: usize,
+    memory: &Memory,
+    progress: &mut Progress,
+) -> Result<Look, Error> {
+    let mut trips = Vec::new();
+    let mut survey: Option<Survey> = None;
+    each(asked, asked.days.clone(), |trip| {
+        if let Some(survey) = &mut survey {
+            return survey.add(&trip);
+        }
+        if trips.len() < most {
+            progress.read(1);
+            trips.push(trip);
+            return Ok(());
+        }
+        let mut islands = Survey::new(&asked.limits, memory);
+        for trip in trips.drain(..).chain([trip]) {
+            islands.add(&trip)?;
+        }
+        survey = Some(islands);
+        Ok(())
+    })?;
+    Ok(match survey {
+        Some(survey) => {
+            progress.read_again();
+            Look::Islands(survey.islands())
+        }
+        None => Look::Trips(trips),
+    })
+}
+
+/// The days that are asked about in stretches of at most so many wanted trips each, but for single days that have more.
 ///
 /// # Errors
 /// As [`each`].
-pub fn stretches(asked: &Asked, most: usize) -> Result<Vec<Range<i32>>, Error> {
-    let mut counts = std::collections::BTreeMap::<i32, usize>::new();
+pub fn stretches(
+    asked: &Asked,
+    wanted: &dyn Fn(&Trip) -> bool,
+    most: usize,
+) -> Result<Vec<Range<i32>>, Error> {
+    let mut counts = BTreeMap::<i32, usize>::new();
     each(asked, asked.days.clone(), |trip| {
-        *counts.entry(day_of(trip.departed_at)).or_default() += 1;
+        if wanted(&trip) {
+            *counts.entry(day_of(trip.departed_at)).or_default() += 1;
+        }
         Ok(())
     })?;
     let mut stretches = Vec::new();

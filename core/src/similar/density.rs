@@ -3,17 +3,20 @@
 //! A trip that has at least `min_trips` similar ones, itself among them, is a core. Cores that are similar are of one
 //! group; any other trip that is similar to a core is of the group of the most similar one, and the rest is of none.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+//! Trips are put beside their neighbours first, in the order of the cells of their origins: so what one trip looks at is still at hand
+//! for the next one.
 
-use hashbrown::HashMap;
+mod scene;
+mod union;
+
+use std::sync::Arc;
 
 use super::crew::Crew;
-use super::grid::Grid;
-use super::metric::{Limits, Place};
 use super::summary::Summary;
-use super::{Group, Hashed, Memory, Trip};
+use super::{Group, How, Trip};
 use crate::Error;
+use scene::Scene;
+use union::Union;
 
 /// Trips that a thread looks at at a time.
 const PIECE: usize = 1024;
@@ -21,335 +24,231 @@ const PIECE: usize = 1024;
 /// Of no group.
 pub const NONE: u32 = u32::MAX;
 
-/// What each trip takes: itself, its place, its key, and its group.
-pub const BYTES_PER_TRIP: usize = size_of::<Trip>()
-    + size_of::<Located>()
-    + size_of::<(u64, u32)>()
-    + 2 * size_of::<(u64, Stretch)>()
-    + 3 * size_of::<u32>();
+/// What each trip takes: itself and its place beside its neighbours, the tree of its group, whether it is a core, and its group.
+pub const BYTES_PER_TRIP: usize =
+    scene::BYTES_PER_TRIP + 2 * size_of::<u32>() + size_of::<bool>() + size_of::<u32>();
 
-/// A trip's place, beside those of other trips with the same key.
-#[derive(Debug, Clone, Copy)]
-struct Located {
-    place: Place,
-    /// Its number in the order of (departed_at, id).
-    number: u32,
-}
-
-/// Places that follow each other.
-#[derive(Debug, Clone, Copy)]
-struct Stretch {
-    first: u32,
-    len: u32,
-}
-
-/// All trips, found by their keys.
-struct Scene {
-    limits: Limits,
-    grid: Grid,
-    /// In the order of (departed_at, id).
-    trips: Vec<Trip>,
-    /// In the order of their keys.
-    located: Vec<Located>,
-    stretches: HashMap<u64, Stretch, Hashed>,
-}
-
-impl Scene {
-    fn trip(&self, located: &Located) -> Option<&Trip> {
-        self.trips.get(located.number as usize)
-    }
-
-    /// Calls `visit` with the place of each trip that is similar to one, itself among them, and how unlike they are, until it says stop.
-    fn each_similar(&self, one: &Located, mut visit: impl FnMut(usize, &Located, f64) -> bool) {
-        let Some(trip) = self.trip(one) else {
-            return;
-        };
-        // Two cells that have one key are one stretch, which is to be looked at once.
-        let mut seen = [u32::MAX; 32];
-        let mut count = 0;
-        let mut stopped = false;
-        self.grid.around(trip).each(|key| {
-            let Some(stretch) = self.stretches.get(&key).filter(|_| !stopped) else {
-                return;
-            };
-            if seen.iter().take(count).any(|first| *first == stretch.first) {
-                return;
-            }
-            if let Some(place) = seen.get_mut(count) {
-                *place = stretch.first;
-                count += 1;
-            }
-            let first = stretch.first as usize;
-            let others = self.located.get(first..first + stretch.len as usize);
-            for (place, other) in (first..).zip(others.unwrap_or_default()) {
-                if let Some(unlikeness) = self.limits.unlikeness(&one.place, &other.place)
-                    && !visit(place, other, unlikeness)
-                {
-                    stopped = true;
-                    return;
-                }
-            }
-        });
-    }
-}
-
-/// Which trips are of one group, found by many threads at once: the least number of each group is its root.
-struct Union(Vec<AtomicU32>);
-
-impl Union {
-    fn new(count: usize) -> Union {
-        Union((0..count as u32).map(AtomicU32::new).collect())
-    }
-
-    /// The root of a trip as far as groups have been joined.
-    fn root(&self, mut number: u32) -> u32 {
-        while let Some(parent) = self.0.get(number as usize) {
-            let above = parent.load(Ordering::Relaxed);
-            if above == number {
-                break;
-            }
-            // Halves the path; who fails has been overtaken by one who did it.
-            let higher = self
-                .0
-                .get(above as usize)
-                .map_or(above, |above| above.load(Ordering::Relaxed));
-            let _ =
-                parent.compare_exchange_weak(above, higher, Ordering::Relaxed, Ordering::Relaxed);
-            number = higher;
-        }
-        number
-    }
-
-    fn join(&self, one: u32, other: u32) {
-        loop {
-            let (one, other) = (self.root(one), self.root(other));
-            if one == other {
-                return;
-            }
-            let (least, greatest) = (one.min(other), one.max(other));
-            let Some(parent) = self.0.get(greatest as usize) else {
-                return;
-            };
-            if parent
-                .compare_exchange(greatest, least, Ordering::Relaxed, Ordering::Relaxed)
-                .is_ok()
-            {
-                return;
-            }
-        }
-    }
-}
-
-/// The groups and which trip is of which.
-#[derive(Debug)]
-pub struct Grouped {
-    /// In the order of their first trips.
-    pub groups: Vec<Group>,
-    /// The trips in the order of (departed_at, id), with the place of their group; [`NONE`] for none.
-    pub members: Vec<(i64, u32)>,
-}
-
-/// Groups trips, which come in the order of (departed_at, id).
+/// Groups trips, which come in any order. The groups in the order of their first trips; `joined` is told each trip's id and the place
+/// of its group, or [`NONE`].
 ///
 /// # Errors
-/// 53200 where memory is short; what `tick` gives.
+/// 53200 where memory is short; what `tick` and `joined` give.
 pub fn group(
     trips: Vec<Trip>,
-    limits: Limits,
-    min_trips: u64,
-    memory: Memory,
-    crew: &Crew,
+    how: &How<'_>,
     tick: &mut dyn FnMut() -> Result<(), Error>,
-) -> Result<Grouped, Error> {
-    memory.require(trips.len() * BYTES_PER_TRIP)?;
-    let scene = Arc::new(locate(trips, limits, crew, tick)?);
-    let count = scene.located.len();
-    let pieces = count.div_ceil(PIECE);
-    let piece = |scene: &Scene, piece: usize| {
-        let from = piece * PIECE;
-        from..scene.located.len().min(from + PIECE)
+    joined: &mut dyn FnMut(i64, u32) -> Result<(), Error>,
+) -> Result<Vec<Group>, Error> {
+    let mut share = how.memory.share();
+    share.hold(trips.len() * BYTES_PER_TRIP)?;
+    let search = Search {
+        crew: how.crew,
+        scene: Arc::new(Scene::new(trips, how.limits, how.crew, tick)?),
     };
+    let cores = Arc::new(search.cores(how.min_trips, tick)?);
+    let union = search.join(&cores, tick)?;
+    let mut roots = search.roots(&cores, &union, tick)?;
+    // Of two similar trips both are cores here, so who is alone is no core.
+    if how.min_trips == PAIR {
+        alone_are_none(&mut roots);
+    }
+    tick()?;
+    summarize(&search.scene, &roots, joined)
+}
 
-    // Which places are cores.
-    let mut cores = Vec::with_capacity(count);
-    let find_cores = {
-        let scene = Arc::clone(&scene);
-        move |number| {
-            let is_core = |one: &Located| {
+/// The least number of trips that makes a trip with any neighbour a core.
+const PAIR: u64 = 2;
+
+/// What threads do with all trips, a piece at a time.
+struct Search<'c> {
+    crew: &'c Crew,
+    scene: Arc<Scene>,
+}
+
+impl Search<'_> {
+    /// Has `look` look at each piece, of which it gets the places.
+    fn in_pieces<T: Send + 'static>(
+        &self,
+        tick: &mut dyn FnMut() -> Result<(), Error>,
+        look: impl Fn(&Scene, std::ops::Range<usize>) -> T + Send + Sync + 'static,
+        take: impl FnMut(T),
+    ) -> Result<(), Error> {
+        let (scene, count) = (Arc::clone(&self.scene), self.scene.len());
+        let mut take = take;
+        let look = move |piece| {
+            let from = piece * PIECE;
+            look(&scene, from..count.min(from + PIECE))
+        };
+        self.crew
+            .in_order(count.div_ceil(PIECE), look, tick, |found| {
+                take(found);
+                Ok(())
+            })
+    }
+
+    /// Which places are cores; where two trips are enough, all that may be.
+    fn cores(
+        &self,
+        min_trips: u64,
+        tick: &mut dyn FnMut() -> Result<(), Error>,
+    ) -> Result<Vec<bool>, Error> {
+        let count = self.scene.len();
+        if min_trips <= PAIR {
+            return Ok(vec![true; count]);
+        }
+        let mut cores = Vec::with_capacity(count);
+        let look = move |scene: &Scene, places: std::ops::Range<usize>| {
+            let is_core = |place| {
                 let mut similar = 0;
-                scene.each_similar(one, |_, _, _| {
-                    similar += 1;
-                    similar < min_trips
-                });
+                scene.each_similar(
+                    place,
+                    |_| true,
+                    |_, _| {
+                        similar += 1;
+                        similar < min_trips
+                    },
+                );
                 similar >= min_trips
             };
-            let located = scene.located.get(piece(&scene, number)).unwrap_or_default();
-            located.iter().map(is_core).collect::<Vec<bool>>()
-        }
-    };
-    crew.in_order(pieces, find_cores, tick, |found| {
-        cores.extend(found);
-        Ok(())
-    })?;
+            places.map(is_core).collect::<Vec<_>>()
+        };
+        self.in_pieces(tick, look, |found| cores.extend(found))?;
+        Ok(cores)
+    }
 
-    // Cores that are similar.
-    let cores = Arc::new(cores);
-    let union = Arc::new(Union::new(count));
-    let join_cores = {
-        let (scene, cores, union) = (Arc::clone(&scene), Arc::clone(&cores), Arc::clone(&union));
-        move |number| {
-            let places = piece(&scene, number);
-            let located = scene.located.get(places.clone()).unwrap_or_default();
-            for (place, one) in places.zip(located) {
-                if cores.get(place) == Some(&true) {
-                    scene.each_similar(one, |other, located, _| {
-                        // Each pair is met from both sides.
-                        if other < place && cores.get(other) == Some(&true) {
-                            union.join(one.number, located.number);
-                        }
+    /// Joins cores that are similar.
+    fn join(
+        &self,
+        cores: &Arc<Vec<bool>>,
+        tick: &mut dyn FnMut() -> Result<(), Error>,
+    ) -> Result<Arc<Union>, Error> {
+        let union = Arc::new(Union::new(self.scene.len()));
+        let look = {
+            let (cores, union) = (Arc::clone(cores), Arc::clone(&union));
+            let is_core = move |place: usize| cores.get(place) == Some(&true);
+            move |scene: &Scene, places: std::ops::Range<usize>| {
+                for place in places.filter(|place| is_core(*place)) {
+                    // Each pair is met from both sides; of most others it is known that they are of one group.
+                    let may_be_new = |other: usize| {
+                        other < place
+                            && !union.are_one(place as u32, other as u32)
+                            && is_core(other)
+                    };
+                    scene.each_similar(place, may_be_new, |other, _| {
+                        union.join(place as u32, other as u32);
                         true
                     });
                 }
             }
-        }
-    };
-    crew.in_order(pieces, join_cores, tick, |()| Ok(()))?;
+        };
+        self.in_pieces(tick, look, |()| ())?;
+        Ok(union)
+    }
 
-    // The core that each trip belongs to: itself, or the most similar one.
-    let mut roots = vec![NONE; count];
-    let find_roots = {
-        let scene = Arc::clone(&scene);
-        move |number| {
-            let places = piece(&scene, number);
-            let located = scene.located.get(places.clone()).unwrap_or_default();
-            let root = |(place, one): (usize, &Located)| {
-                if cores.get(place) == Some(&true) {
-                    return (one.number, union.root(one.number));
-                }
-                let mut nearest: Option<(f64, i64, u32)> = None;
-                scene.each_similar(one, |other, located, unlikeness| {
-                    let id = scene.trip(located).map_or(i64::MAX, |trip| trip.id);
-                    let nearer = |(least, lowest, _): (f64, i64, u32)| {
-                        unlikeness < least || unlikeness == least && id < lowest
-                    };
-                    if cores.get(other) == Some(&true) && nearest.is_none_or(nearer) {
-                        nearest = Some((unlikeness, id, located.number));
+    /// The root of the core that each place belongs to: itself, or the most similar one; [`NONE`] where there is none.
+    fn roots(
+        &self,
+        cores: &Arc<Vec<bool>>,
+        union: &Arc<Union>,
+        tick: &mut dyn FnMut() -> Result<(), Error>,
+    ) -> Result<Vec<u32>, Error> {
+        let mut roots = Vec::with_capacity(self.scene.len());
+        let look = {
+            let (cores, union) = (Arc::clone(cores), Arc::clone(union));
+            let is_core = move |place: usize| cores.get(place) == Some(&true);
+            move |scene: &Scene, places: std::ops::Range<usize>| {
+                let root = |place: usize| {
+                    if is_core(place) {
+                        return union.root(place as u32);
                     }
-                    true
-                });
-                (
-                    one.number,
-                    nearest.map_or(NONE, |(_, _, core)| union.root(core)),
-                )
-            };
-            places.zip(located).map(root).collect::<Vec<_>>()
-        }
-    };
-    crew.in_order(pieces, find_roots, tick, |found| {
-        for (number, root) in found {
-            if let Some(place) = roots.get_mut(number as usize) {
-                *place = root;
+                    let mut nearest: Option<(f64, i64, usize)> = None;
+                    scene.each_similar(place, &is_core, |core, unlikeness| {
+                        let id = scene.trip(core).map_or(i64::MAX, |trip| trip.id);
+                        let nearer = |(least, lowest, _): (f64, i64, usize)| {
+                            unlikeness < least || unlikeness == least && id < lowest
+                        };
+                        if nearest.is_none_or(nearer) {
+                            nearest = Some((unlikeness, id, core));
+                        }
+                        true
+                    });
+                    nearest.map_or(NONE, |(_, _, core)| union.root(core as u32))
+                };
+                places.map(root).collect::<Vec<_>>()
             }
-        }
-        Ok(())
-    })?;
-    Ok(summarize(&scene, &roots))
+        };
+        self.in_pieces(tick, look, |found| roots.extend(found))?;
+        Ok(roots)
+    }
 }
 
-/// Finds each trip's place and its key.
-fn locate(
-    trips: Vec<Trip>,
-    limits: Limits,
-    crew: &Crew,
-    tick: &mut dyn FnMut() -> Result<(), Error>,
-) -> Result<Scene, Error> {
-    let grid = Arc::new(Grid::new(&limits));
-    let trips = Arc::new(trips);
-    let count = trips.len();
-    let mut keys = Vec::with_capacity(count);
-    let mut places = Vec::with_capacity(count);
-    let work = {
-        let (grid, trips) = (Arc::clone(&grid), Arc::clone(&trips));
-        move |piece: usize| {
-            let from = piece * PIECE;
-            let trips = trips
-                .get(from..trips.len().min(from + PIECE))
-                .unwrap_or_default();
-            trips
-                .iter()
-                .map(|trip| (grid.key(trip), Place::of(trip)))
-                .collect::<Vec<_>>()
-        }
-    };
-    crew.in_order(count.div_ceil(PIECE), work, tick, |found| {
-        for (key, place) in found {
-            keys.push((key, keys.len() as u32));
-            places.push(place);
-        }
-        Ok(())
-    })?;
-    keys.sort_unstable();
-    tick()?;
-    let mut located = Vec::with_capacity(count);
-    let mut stretches: HashMap<u64, Stretch, Hashed> = HashMap::default();
-    for same in keys.chunk_by(|(one, _), (other, _)| one == other) {
-        let first = located.len() as u32;
-        if let Some((key, _)) = same.first() {
-            stretches.insert(
-                *key,
-                Stretch {
-                    first,
-                    len: same.len() as u32,
-                },
-            );
-        }
-        for (_, number) in same {
-            if let Some(place) = places.get(*number as usize) {
-                located.push(Located {
-                    place: *place,
-                    number: *number,
-                });
-            }
+/// Takes trips that share their root with no other one out of all groups.
+fn alone_are_none(roots: &mut [u32]) {
+    let mut others = vec![false; roots.len()];
+    for (place, root) in (0u32..).zip(&*roots) {
+        if *root != place
+            && let Some(root) = others.get_mut(*root as usize)
+        {
+            *root = true;
         }
     }
-    // The threads may not have dropped the last piece of work yet.
-    let trips = Arc::try_unwrap(trips).unwrap_or_else(|trips| trips.to_vec());
-    let grid = Arc::try_unwrap(grid).unwrap_or_else(|grid| (*grid).clone());
-    Ok(Scene {
-        limits,
-        grid,
-        trips,
-        located,
-        stretches,
-    })
+    for (others, root) in others.iter().zip(roots.iter_mut().enumerate()) {
+        let (place, root) = root;
+        if !others && *root as usize == place {
+            *root = NONE;
+        }
+    }
 }
 
-/// Adds up the groups, in the order of the trips.
-fn summarize(scene: &Scene, roots: &[u32]) -> Grouped {
-    let mut numbers: HashMap<u32, u32, Hashed> = HashMap::default();
-    let mut sums: Vec<(u32, Place, Summary)> = Vec::new();
-    let mut members = Vec::with_capacity(roots.len());
-    for ((number, trip), root) in (0u32..).zip(&scene.trips).zip(roots) {
-        if *root == NONE {
-            members.push((trip.id, NONE));
-            continue;
-        }
-        let place = Place::of(trip);
-        let group = *numbers.entry(*root).or_insert(sums.len() as u32);
-        match sums.get_mut(group as usize) {
-            Some((_, first, sum)) => sum.add(first, trip.departed_at, &place),
-            None => sums.push((number, place, Summary::of(trip))),
-        }
-        members.push((trip.id, group));
-    }
-    let group = |(first, place, sum): &(u32, Place, Summary)| {
+/// Adds up the groups, in the order of the places.
+fn summarize(
+    scene: &Scene,
+    roots: &[u32],
+    joined: &mut dyn FnMut(i64, u32) -> Result<(), Error>,
+) -> Result<Vec<Group>, Error> {
+    // The first trip of each group, by its root.
+    let mut firsts = vec![NONE; roots.len()];
+    let when = |place: u32| {
         scene
-            .trips
-            .get(*first as usize)
-            .map(|trip| sum.group(trip, place))
+            .trip(place as usize)
+            .map(|trip| (trip.departed_at, trip.id))
     };
-    Grouped {
-        groups: sums.iter().filter_map(group).collect(),
-        members,
+    for (place, root) in (0u32..).zip(roots) {
+        if let Some(first) = firsts.get_mut(*root as usize)
+            && (*first == NONE || when(place) < when(*first))
+        {
+            *first = place;
+        }
     }
+    let mut in_order: Vec<(u32, u32)> = (0u32..)
+        .zip(firsts.iter().copied())
+        .filter(|(_, first)| *first != NONE)
+        .collect();
+    in_order.sort_unstable_by_key(|(_, first)| when(*first));
+    let mut sums = Vec::with_capacity(in_order.len());
+    let mut numbers = firsts;
+    for (root, first) in in_order {
+        if let (Some(number), Some(trip), Some(place)) = (
+            numbers.get_mut(root as usize),
+            scene.trip(first as usize),
+            scene.place(first as usize),
+        ) {
+            *number = sums.len() as u32;
+            sums.push((first, *trip, *place, Summary::of(trip)));
+        }
+    }
+    for (at, root) in roots.iter().enumerate() {
+        let (Some(trip), Some(place)) = (scene.trip(at), scene.place(at)) else {
+            continue;
+        };
+        let number = numbers.get(*root as usize).copied().unwrap_or(NONE);
+        if let Some((first, _, first_place, sum)) = sums.get_mut(number as usize)
+            && *first as usize != at
+        {
+            sum.add(first_place, trip.departed_at, place);
+        }
+        joined(trip.id, number)?;
+    }
+    let group = |(_, trip, place, sum): &(u32, Trip, super::Place, Summary)| sum.group(trip, place);
+    Ok(sums.iter().map(group).collect())
 }

@@ -55,7 +55,7 @@ impl<const N: usize> Few<N> {
 
 /// The cells for one end of trips.
 #[derive(Debug, Clone)]
-struct Cells {
+pub(super) struct Cells {
     /// How far the distance reaches, in radians of latitude.
     reach: f64,
     band_height: f64,
@@ -83,10 +83,16 @@ fn from_axis(lat: f64) -> f64 {
 }
 
 impl Cells {
+    /// Cells twice as wide and high as the distance reaches.
     fn new(distance: f64) -> Cells {
+        Cells::wide(distance, 2.0)
+    }
+
+    /// Cells that are at least twice, `times`, as wide and high as the distance reaches.
+    pub(super) fn wide(distance: f64, times: f64) -> Cells {
         let distance = distance.max(LEAST_REACH) * SLACK;
         let least_radius = POLE_RADIUS * POLE_RADIUS / EQUATOR_RADIUS;
-        let Some(reach) = angle(distance, least_radius).filter(|reach| 2.0 * reach < PI) else {
+        let Some(reach) = angle(distance, least_radius).filter(|reach| times * reach < PI) else {
             // All of the earth is one cell.
             let all = Band {
                 columns: 1,
@@ -98,7 +104,7 @@ impl Cells {
                 bands: vec![all],
             };
         };
-        let band_height = 2.0 * reach * SLACK;
+        let band_height = times * reach * SLACK;
         let count = (PI / band_height) as usize + 1;
         let band = |number: usize| {
             // A point outside of the band may reach into it.
@@ -110,8 +116,8 @@ impl Cells {
                 false => None,
             };
             match reach {
-                Some(reach) if 2.0 * reach < PI => Band {
-                    columns: (TAU / (2.0 * reach * SLACK)) as u32,
+                Some(reach) if times * reach < PI => Band {
+                    columns: (TAU / (times * reach * SLACK)) as u32,
                     reach,
                 },
                 _ => Band {
@@ -139,14 +145,14 @@ impl Cells {
     }
 
     /// The cell of a point.
-    fn of(&self, point: Point) -> u64 {
+    pub(super) fn of(&self, point: Point) -> u64 {
         let band = self.band(point.lat.to_radians());
         let columns = self.bands.get(band).map_or(1, |band| band.columns);
         Cells::cell(band, columns, point.lon.to_radians())
     }
 
     /// The cells of what is within the distance of a point.
-    fn around(&self, point: Point) -> Few<4> {
+    pub(super) fn around(&self, point: Point) -> Few<4> {
         let (lon, lat) = (point.lon.to_radians(), point.lat.to_radians());
         let mut cells = Few::NONE;
         let (first, last) = (self.band(lat - self.reach), self.band(lat + self.reach));
@@ -170,7 +176,7 @@ struct Slots {
 impl Slots {
     fn new(difference: i64) -> Slots {
         Slots {
-            count: (DAY / difference.saturating_mul(2).max(1)).clamp(1, MOST_SLOTS),
+            count: (DAY / difference.saturating_mul(4).max(1)).clamp(1, MOST_SLOTS),
             difference,
         }
     }
@@ -225,7 +231,7 @@ impl Around {
 
 /// Numbers of cells and slot as one that looks random. Other numbers may give the same: it makes candidates, no more.
 #[inline]
-fn mix(origin: u64, destination: u64, slot: u64) -> u64 {
+pub(super) fn mix(origin: u64, destination: u64, slot: u64) -> u64 {
     // Odd numbers of SplitMix64 (Steele and others, 2014) and xxHash.
     let sum = origin
         .wrapping_mul(0x9e37_79b1_85eb_ca87)
@@ -252,6 +258,26 @@ impl Grid {
             self.destinations.of(trip.destination),
             self.slots.of(time_of_day(trip.departed_at)),
         )
+    }
+
+    /// The cell of its origin.
+    pub(super) fn origin(&self, trip: &Trip) -> u64 {
+        self.origins.of(trip.origin)
+    }
+
+    /// The cell of its destination.
+    pub(super) fn destination(&self, trip: &Trip) -> u64 {
+        self.destinations.of(trip.destination)
+    }
+
+    /// The cells of the origins of all trips that are similar to a trip.
+    pub(super) fn origins_around(&self, trip: &Trip) -> Few<4> {
+        self.origins.around(trip.origin)
+    }
+
+    /// The cells of their destinations.
+    pub(super) fn destinations_around(&self, trip: &Trip) -> Few<4> {
+        self.destinations.around(trip.destination)
     }
 
     /// The keys of all trips that are similar to a trip, its own among them.

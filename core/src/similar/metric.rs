@@ -1,5 +1,7 @@
 //! How far apart trips are: metres on WGS84, and time of day round the clock.
 
+use std::sync::LazyLock;
+
 use super::Trip;
 use crate::ingest::parse::point::Point;
 
@@ -66,14 +68,41 @@ impl Position {
     }
 }
 
-/// Sine and cosine of degrees: exact where a quarter of a turn makes them 0 or 1, so that the poles are one place each and the
-/// antimeridian is one line.
-fn sin_cos(degrees: f64) -> (f64, f64) {
-    match degrees.abs() {
-        90.0 => (degrees.signum(), 0.0),
-        180.0 => (0.0, -1.0),
-        _ => libm::sincos(degrees.to_radians()),
-    }
+/// Steps of a turn whose sines are known.
+const STEPS: f64 = 1024.0;
+
+/// Sines and cosines of the steps from half a turn back to half a turn on.
+static KNOWN: LazyLock<Vec<(f64, f64)>> = LazyLock::new(|| {
+    let half = STEPS as i32 / 2;
+    let known = |step: i32| match step.rem_euclid(2 * half) {
+        0 => (0.0, 1.0),
+        step if 2 * step == half => (1.0, 0.0),
+        step if step == half => (0.0, -1.0),
+        step if 2 * step == 3 * half => (-1.0, 0.0),
+        step => libm::sincos((f64::from(step) * (360.0 / STEPS)).to_radians()),
+    };
+    (-half..=half).map(known).collect()
+});
+
+/// Sine and cosine of at most half a turn in degrees, within 1e-15: from the nearest step whose sines are known,
+/// by the sum formula and the first terms of Taylor's series, of which the next are below 1e-21. Exact where a quarter of a turn makes
+/// them 0 or 1, so that the poles are one place each and the antimeridian is one line.
+#[inline]
+pub(super) fn sin_cos(degrees: f64) -> (f64, f64) {
+    // Half a turn on there is none below 0, which a whole number rounds the same way everywhere.
+    let number = (degrees * (STEPS / 360.0) + (STEPS / 2.0 + 0.5)) as i32;
+    let rest = (degrees - (f64::from(number) - STEPS / 2.0) * (360.0 / STEPS)).to_radians();
+    let (sin, cos) = KNOWN
+        .get(number as usize)
+        .copied()
+        .unwrap_or((f64::NAN, f64::NAN));
+    let square = rest * rest;
+    let rest_sin = rest - rest * square / 6.0 * (1.0 - square / 20.0);
+    let lack = square / 2.0 * (1.0 - square / 12.0 * (1.0 - square / 30.0));
+    (
+        sin + (cos * rest_sin - sin * lack),
+        cos - (sin * rest_sin + cos * lack),
+    )
 }
 
 /// Microseconds since midnight of a time in microseconds since 2000-01-01.
@@ -194,6 +223,23 @@ mod tests {
             }
         }
         assert_eq!(Position([0.0; 3]).point(), None);
+    }
+
+    #[test]
+    fn sines_are_those_of_the_library() {
+        for number in -1_800_000..=1_800_000 {
+            let degrees = f64::from(number) / 10_000.0;
+            let ((sin, cos), (known_sin, known_cos)) =
+                (sin_cos(degrees), libm::sincos(degrees.to_radians()));
+            assert!(
+                (sin - known_sin).abs() < 1e-15,
+                "{degrees} {sin} {known_sin}"
+            );
+            assert!(
+                (cos - known_cos).abs() < 1e-15,
+                "{degrees} {cos} {known_cos}"
+            );
+        }
     }
 
     #[test]

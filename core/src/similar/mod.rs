@@ -9,13 +9,19 @@ pub mod cell;
 mod crew;
 pub mod density;
 mod grid;
+mod index;
+pub mod islands;
+mod memory;
 mod metric;
+mod nearby;
 pub mod representative;
+mod sketch;
 mod summary;
 
 use std::hash::{BuildHasherDefault, Hasher};
 
 pub use crew::Crew;
+pub use memory::{Memory, Share};
 pub use metric::{DAY, Limits, Place, Position, time_of_day};
 
 use crate::Error;
@@ -64,25 +70,55 @@ pub struct Group {
     pub last_departure: i64,
 }
 
-/// What a grouping may take.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Memory {
-    /// Bytes.
-    pub limit: usize,
-    /// Bytes of these that are set apart for something else.
-    pub reserved: usize,
+/// How trips are grouped.
+#[derive(Debug)]
+pub struct How<'c> {
+    /// What similar trips differ by at most.
+    pub limits: Limits,
+    /// Groups of fewer are left out; by density, trips with fewer similar ones are no cores.
+    pub min_trips: u64,
+    /// What may be taken.
+    pub memory: Memory,
+    /// Who does it.
+    pub crew: &'c Crew,
 }
 
-impl Memory {
-    /// Refuses what is more.
+/// Groups with their numbers, within the memory.
+#[derive(Debug)]
+pub struct Groups {
+    all: Vec<(u32, Group)>,
+    share: Share,
+}
+
+impl Groups {
+    /// None so far.
+    pub fn new(memory: &Memory) -> Groups {
+        Groups {
+            all: Vec::new(),
+            share: memory.share(),
+        }
+    }
+
+    /// Adds some.
     ///
     /// # Errors
-    /// 53200 if so many bytes are more than allowed.
-    pub fn require(self, bytes: usize) -> Result<(), Error> {
-        match bytes.saturating_add(self.reserved) <= self.limit {
-            true => Ok(()),
-            false => Err(Error::GroupMemory { limit: self.limit }),
+    /// 53200 where memory is short.
+    pub fn extend(&mut self, groups: impl Iterator<Item = (u32, Group)>) -> Result<(), Error> {
+        for group in groups {
+            if self.all.len() == self.all.capacity() {
+                let more = (self.all.len() / 4).max(1024);
+                self.share
+                    .hold((self.all.len() + more) * size_of::<(u32, Group)>())?;
+                self.all.reserve_exact(more);
+            }
+            self.all.push(group);
         }
+        Ok(())
+    }
+
+    /// All of them.
+    pub fn into_all(self) -> Vec<(u32, Group)> {
+        self.all
     }
 }
 

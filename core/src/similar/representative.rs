@@ -1,35 +1,88 @@
 //! Groups around representatives: in the order of time, a trip joins the most similar representative there is so far, or becomes one.
 
-use std::mem;
 use std::sync::Arc;
-
-use hashbrown::HashMap;
 
 use super::crew::Crew;
 use super::grid::{Around, Grid};
+use super::islands::Survey;
 use super::metric::{Limits, Place};
+use super::nearby::{Found, Nearby};
+use super::sketch::{Sketch, Sketcher};
 use super::summary::Summary;
-use super::{Group, Hashed, Memory, Trip};
+use super::{Group, Groups, How, Memory, Share, Trip};
 use crate::Error;
 
 /// Trips that a thread prepares at a time.
-const PIECE: usize = 4096;
+const PIECE: usize = 1024;
 
-/// Trips whose candidates are fetched into the cache together: some tens of kilobytes.
-const BLOCK: usize = 32;
+/// Trips of an island that are added at a time.
+const ADDED: usize = 1 << 17;
 
-/// No further representative.
+/// Trips that are looked up together, so that what is fetched for one does not wait for another: some tens of kilobytes.
+const BLOCK: usize = 16;
+
+/// No summary.
 const NONE: u32 = u32::MAX;
 
-/// A trip that the others of its group are similar to: a line of the processor's cache.
+/// A trip that the others of its group are similar to.
 #[derive(Debug, Clone, Copy)]
-#[repr(align(64))]
 struct Representative {
-    place: Place,
-    /// Another one with the same key.
-    next: u32,
+    trip: Trip,
     /// Its summary; [`NONE`] for a group of one.
     summary: u32,
+}
+
+/// Bytes that [`group`] takes for each trip besides the trip itself.
+pub const BYTES_PER_TRIP: usize = size_of::<u32>();
+
+/// Islands that are grouped one by one, of all trips at once; smaller ones go together.
+const SHARES: usize = 16;
+
+/// Groups trips, which come in the order of (departed_at, id), island after island. Adds the groups of at least `min_trips` trips
+/// to `groups` with their numbers, which begin with `first_number`; gives the first number that is free then. `joined` is told each trip's
+/// id and the number of its group, also of those that are left out.
+///
+/// # Errors
+/// 53200 where memory is short; what `tick` and `joined` give.
+pub fn group(
+    trips: &[Trip],
+    how: &How<'_>,
+    first_number: u32,
+    groups: &mut Groups,
+    tick: &mut dyn FnMut() -> Result<(), Error>,
+    joined: &mut dyn FnMut(i64, u32) -> Result<(), Error>,
+) -> Result<u32, Error> {
+    let mut survey = Survey::new(&how.limits, &how.memory);
+    for trip in trips {
+        survey.add(trip)?;
+    }
+    let islands = survey.islands();
+    let (part_of, parts) = islands.parts(trips.len() / SHARES);
+    let of = |trip| {
+        islands
+            .of(trip)
+            .and_then(|island| part_of.get(island as usize))
+    };
+    let of: Vec<_> = trips
+        .iter()
+        .map(|trip| of(trip).copied().unwrap_or_default())
+        .collect();
+    tick()?;
+    let mut next = first_number;
+    for part in 0..parts.len() as u32 {
+        let mut own = trips.iter().zip(&of).filter(|(_, of)| **of == part);
+        let mut representatives = Representatives::new(how.limits, &how.memory, next);
+        loop {
+            let some: Vec<_> = own.by_ref().take(ADDED).map(|(trip, _)| *trip).collect();
+            if some.is_empty() {
+                break;
+            }
+            representatives.add(some, how.crew, tick, joined)?;
+        }
+        groups.extend(representatives.groups(how.min_trips))?;
+        next = representatives.next_number();
+    }
+    Ok(next)
 }
 
 /// Groups as far as trips have come; they come in the order of (departed_at, id).
@@ -37,60 +90,57 @@ struct Representative {
 pub struct Representatives {
     limits: Limits,
     grid: Arc<Grid>,
-    /// The last representative with each key.
-    last: HashMap<u64, u32, Hashed>,
+    sketcher: Sketcher,
+    /// The number of the first one.
+    first_number: u32,
+    /// Places of representatives by their keys in the grid.
+    nearby: Nearby,
     representatives: Vec<Representative>,
-    /// Their trips.
-    trips: Vec<Trip>,
     summaries: Vec<Summary>,
-    memory: Memory,
-    /// What [`Representatives::fetch`] works with, kept for its room.
-    fetched: Vec<u32>,
-    next: Vec<u32>,
+    share: Share,
 }
 
 /// A trip that is ready to be looked up.
+#[derive(Debug, Clone, Copy)]
 struct Ready {
     trip: Trip,
     place: Place,
-    key: u64,
+    sketch: Sketch,
+    key: u32,
     around: Around,
 }
 
 impl Representatives {
-    /// None so far; `memory` is what they may take.
-    pub fn new(limits: Limits, memory: Memory) -> Representatives {
+    /// None so far; `memory` is what they may take, and the first will have this number.
+    pub fn new(limits: Limits, memory: &Memory, first_number: u32) -> Representatives {
         Representatives {
+            first_number,
             grid: Arc::new(Grid::new(&limits)),
+            sketcher: Sketcher::new(&limits),
             limits,
-            last: HashMap::default(),
+            nearby: Nearby::new(),
             representatives: Vec::new(),
-            trips: Vec::new(),
             summaries: Vec::new(),
-            memory,
-            fetched: Vec::new(),
-            next: Vec::new(),
+            share: memory.share(),
         }
     }
 
-    /// Bytes that are taken with `more` representatives. Room that nothing has been written to takes none; but while the
-    /// table grows the smaller one is there as well.
+    /// The number that the next one will have.
+    pub fn next_number(&self) -> u32 {
+        self.first_number + self.representatives.len() as u32
+    }
+
+    /// Bytes that are taken with `more` representatives. Room that nothing has been written to takes none.
     fn bytes(&self, more: usize) -> usize {
-        let count = self.representatives.len() + more;
-        let each = size_of::<Representative>() + size_of::<Trip>();
-        let buckets = match self.last.len() + more > self.last.capacity() {
-            true => 3 * self.last.capacity().max(more),
-            false => self.last.capacity(),
-        };
-        // Seven eighths of a table are filled.
-        let table = buckets * 8 / 7 * (size_of::<(u64, u32)>() + 1);
-        count * each + (self.summaries.len() + more) * size_of::<Summary>() + table
+        (self.representatives.len() + more) * size_of::<Representative>()
+            + (self.summaries.len() + more) * size_of::<Summary>()
+            + self.nearby.bytes(more)
     }
 
     /// Adds trips, all later than those before. `joined` is told each trip's id and the number of its representative.
     ///
     /// # Errors
-    /// 53200 where memory is short; what `tick` gives.
+    /// 53200 where memory is short; what `tick` and `joined` give.
     pub fn add(
         &mut self,
         trips: Vec<Trip>,
@@ -99,120 +149,121 @@ impl Representatives {
         joined: &mut dyn FnMut(i64, u32) -> Result<(), Error>,
     ) -> Result<(), Error> {
         let pieces = trips.len().div_ceil(PIECE);
-        let grid = Arc::clone(&self.grid);
+        let (grid, sketcher) = (Arc::clone(&self.grid), self.sketcher);
         let prepare = move |piece: usize| {
             let from = piece * PIECE;
             let trips = trips
                 .get(from..trips.len().min(from + PIECE))
                 .unwrap_or_default();
-            let ready = |trip: &Trip| Ready {
-                trip: *trip,
-                place: Place::of(trip),
-                key: grid.key(trip),
-                around: grid.around(trip),
+            let ready = |trip: &Trip| {
+                let place = Place::of(trip);
+                Ready {
+                    trip: *trip,
+                    place,
+                    sketch: sketcher.sketch(&place),
+                    key: grid.key(trip) as u32,
+                    around: grid.around(trip),
+                }
             };
             trips.iter().map(ready).collect::<Vec<_>>()
         };
+        let mut found = Found::default();
+        let mut new = Vec::new();
         crew.in_order(pieces, prepare, tick, |ready| {
-            self.memory.require(self.bytes(ready.len()))?;
+            self.share.hold(self.bytes(ready.len()))?;
             for block in ready.chunks(BLOCK) {
-                self.fetch(block);
-                for ready in block {
-                    let representative = self.place(ready);
-                    joined(ready.trip.id, representative)?;
+                self.find(block, &mut found);
+                for (ready, candidates) in block.iter().zip(found.each()) {
+                    let number = match self.nearest(ready, candidates, &new) {
+                        Some((number, place)) => self.join(number, &place, ready),
+                        None => self.found(ready, &mut new),
+                    };
+                    joined(ready.trip.id, self.first_number + number)?;
+                }
+                for (number, new) in new.drain(..) {
+                    self.nearby.add(new.key, number, new.sketch);
                 }
             }
             Ok(())
         })
     }
 
-    /// Has the processor fetch what [`Representatives::place`] will look at: reads that do not wait for one another, where
-    /// there they would follow each other.
-    fn fetch(&mut self, block: &[Ready]) {
-        let (mut numbers, mut next) = (mem::take(&mut self.fetched), mem::take(&mut self.next));
-        numbers.clear();
-        for ready in block {
-            ready.around.each(|key| numbers.extend(self.last.get(&key)));
-        }
-        while !numbers.is_empty() {
-            next.clear();
-            for number in &numbers {
-                if let Some(representative) = self.representatives.get(*number as usize)
-                    && representative.next != NONE
-                {
-                    next.push(representative.next);
-                }
-            }
-            mem::swap(&mut numbers, &mut next);
-        }
-        (self.fetched, self.next) = (numbers, next);
-    }
-
-    /// The representative that a trip joins; it may be itself.
-    fn place(&mut self, ready: &Ready) -> u32 {
-        let mut nearest: Option<(f64, u32)> = None;
-        ready.around.each(|key| {
-            let mut number = self.last.get(&key).copied().unwrap_or(NONE);
-            while let Some(other) = self.representatives.get(number as usize) {
-                if let Some(unlikeness) = self.limits.unlikeness(&other.place, &ready.place) {
-                    let nearer = |(least, earliest): (f64, u32)| {
-                        unlikeness < least || unlikeness == least && number < earliest
-                    };
-                    if nearest.is_none_or(nearer) {
-                        nearest = Some((unlikeness, number));
-                    }
-                }
-                number = other.next;
-            }
-        });
-        match nearest {
-            Some((_, number)) => {
-                self.join(number, ready);
-                number
-            }
-            None => self.found(ready),
-        }
-    }
-
-    fn join(&mut self, number: u32, ready: &Ready) {
-        let (Some(representative), Some(trip)) = (
-            self.representatives.get_mut(number as usize),
-            self.trips.get(number as usize),
-        ) else {
-            return;
+    /// Finds the representatives that may be similar to each trip of a block.
+    fn find(&self, block: &[Ready], found: &mut Found) {
+        let keys = |ready: &Ready, take: &mut dyn FnMut(u32)| {
+            ready.around.each(|key| take(key as u32));
         };
-        if representative.summary == NONE {
-            representative.summary = self.summaries.len() as u32;
-            self.summaries.push(Summary::of(trip));
-        }
-        if let Some(summary) = self.summaries.get_mut(representative.summary as usize) {
-            summary.add(&representative.place, ready.trip.departed_at, &ready.place);
-        }
+        let probe = |ready: &Ready| self.sketcher.probe(ready.sketch);
+        self.nearby.find(block, keys, probe, &self.sketcher, found);
+        // Has the processor fetch them, all at once.
+        let all = found.all().iter();
+        let fetched = all.filter_map(|number| self.representatives.get(*number as usize));
+        let of = |one: &Representative| one.trip.departed_at ^ i64::from(one.summary);
+        std::hint::black_box(fetched.fold(0, |sum, one| sum ^ of(one)));
     }
 
-    fn found(&mut self, ready: &Ready) -> u32 {
+    /// The most similar representative of the candidates and those of the block, and its place; the earliest of equals.
+    fn nearest(
+        &self,
+        ready: &Ready,
+        candidates: &[u32],
+        new: &[(u32, Ready)],
+    ) -> Option<(u32, Place)> {
+        let mut nearest: Option<(f64, u32, Place)> = None;
+        let mut look = |number: u32, place: Place| {
+            if let Some(unlikeness) = self.limits.unlikeness(&place, &ready.place) {
+                let nearer = |(least, earliest, _): (f64, u32, _)| {
+                    unlikeness < least || unlikeness == least && number < earliest
+                };
+                if nearest.is_none_or(nearer) {
+                    nearest = Some((unlikeness, number, place));
+                }
+            }
+        };
+        for number in candidates {
+            if let Some(other) = self.representatives.get(*number as usize) {
+                look(*number, Place::of(&other.trip));
+            }
+        }
+        let probe = self.sketcher.probe(ready.sketch);
+        for (number, other) in new {
+            if self.sketcher.may_be_similar(probe, other.sketch) {
+                look(*number, other.place);
+            }
+        }
+        nearest.map(|(_, number, place)| (number, place))
+    }
+
+    fn join(&mut self, number: u32, place: &Place, ready: &Ready) -> u32 {
+        if let Some(representative) = self.representatives.get_mut(number as usize) {
+            if representative.summary == NONE {
+                representative.summary = self.summaries.len() as u32;
+                self.summaries.push(Summary::of(&representative.trip));
+            }
+            if let Some(summary) = self.summaries.get_mut(representative.summary as usize) {
+                summary.add(place, ready.trip.departed_at, &ready.place);
+            }
+        }
+        number
+    }
+
+    fn found(&mut self, ready: &Ready, new: &mut Vec<(u32, Ready)>) -> u32 {
         let number = self.representatives.len() as u32;
-        let before = self.last.insert(ready.key, number);
         self.representatives.push(Representative {
-            place: ready.place,
-            next: before.unwrap_or(NONE),
+            trip: ready.trip,
             summary: NONE,
         });
-        self.trips.push(ready.trip);
+        new.push((number, *ready));
         number
     }
 
     /// The groups of at least `min_trips` trips with the numbers of their representatives, in the order of these.
     pub fn groups(&self, min_trips: u64) -> impl Iterator<Item = (u32, Group)> {
-        let all = (0u32..).zip(self.representatives.iter().zip(&self.trips));
-        all.filter_map(move |(number, (representative, trip))| {
+        let all = (self.first_number..).zip(&self.representatives);
+        all.filter_map(move |(number, Representative { trip, summary })| {
             let one = Summary::of(trip);
-            let summary = self
-                .summaries
-                .get(representative.summary as usize)
-                .unwrap_or(&one);
-            (summary.trips() >= min_trips)
-                .then(|| (number, summary.group(trip, &representative.place)))
+            let summary = self.summaries.get(*summary as usize).unwrap_or(&one);
+            (summary.trips() >= min_trips).then(|| (number, summary.group(trip, &Place::of(trip))))
         })
     }
 }

@@ -1,6 +1,6 @@
 //! What is said of a group: how many trips, where, when.
 
-use super::metric::{DAY, Place, Position, turn};
+use super::metric::{DAY, Place, Position, sin_cos, turn};
 use super::{Group, Trip};
 use crate::ingest::parse::point::Point;
 
@@ -68,8 +68,8 @@ impl Summary {
         self.origin.add(place.origin.minus(first.origin));
         self.destination
             .add(place.destination.minus(first.destination));
-        let half = turn(first.time, place.time) as f64 * (RADIANS / 2.0);
-        let (sin, cos) = libm::sincos(half);
+        let half = turn(first.time, place.time) as f64 * (180.0 / DAY as f64);
+        let (sin, cos) = sin_cos(half);
         self.sines += 2.0 * sin * cos;
         self.versines += 2.0 * sin * sin;
     }
