@@ -93,7 +93,7 @@ pub fn register() {
         c"Memory for trips and groups during trips_groups and trips_group_members.",
         c"A grouping that would take more ends with an error.",
         &GROUP_MEMORY,
-        1024,
+        64,
         1024 * 1024 * 1024,
         GucContext::Userset,
         GucFlags::UNIT_KB,
