@@ -1,13 +1,13 @@
 # Every target is one script in scripts/, which says at its top what it does.
 # ROWS, FILE, REPEATS, PG_CONFIG and PG_MAJOR may be given behind the target: make bench ROWS=10000000
-# So may GIST, SMALL_LOADS, SETTINGS and PYTHON behind bench-area.
+# So may GIST, SMALL_LOADS, SETTINGS and PYTHON behind bench-area, and RIVAL behind bench-groups.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-stop test lint install bench bench-area sample clean
+.PHONY: help demo demo-stop test lint install bench bench-area bench-groups sample clean
 MAKEFLAGS += --no-print-directory
 .NOTPARALLEL:
 
-export PG_CONFIG PG_MAJOR ROWS REPEATS GIST SMALL_LOADS SETTINGS PYTHON
+export PG_CONFIG PG_MAJOR ROWS REPEATS GIST SMALL_LOADS SETTINGS PYTHON RIVAL
 
 help: ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -34,9 +34,12 @@ bench: ## trips_ingest against COPY on ROWS=2000000 rows, as Markdown
 bench-area: ## questions about areas and what their trees cost, on ROWS=20000000 rows, as Markdown
 	@scripts/bench-area.sh
 
+bench-groups: ## groups of similar trips, from ROWS=1000000 rows up to twenty times as many, as Markdown
+	@scripts/bench-groups.sh
+
 sample: ## writes samples/trips.csv again: 1,000 rows, seed 1
 	@cargo run --quiet -p trips_tools --bin trips-generate -- 1000 --seed 1 --output samples/trips.csv
 
 clean: ## stops the private servers, deletes them and all that was built
-	@for directory in demo test bench bench-area; do scripts/cluster.sh destroy target/$$directory || exit; done
+	@for directory in demo test bench bench-area bench-groups; do scripts/cluster.sh destroy target/$$directory || exit; done
 	@rm -rf target

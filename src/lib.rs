@@ -39,6 +39,11 @@ pgrx::extension_sql_file!(
 );
 pgrx::extension_sql_file!("../sql/weekly.sql", name = "weekly", requires = ["area"]);
 pgrx::extension_sql_file!("../sql/groups.sql", name = "groups", requires = ["weekly"]);
+pgrx::extension_sql_file!(
+    "../sql/group_table.sql",
+    name = "group_table",
+    requires = ["groups"]
+);
 pgrx::extension_sql_file!("../sql/search_path.sql", name = "search_path", finalize);
 
 /// Called when a session loads the library.

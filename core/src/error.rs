@@ -231,6 +231,9 @@ pub enum Error {
         /// The limit, in bytes.
         limit: usize,
     },
+    /// A row of a table of groups does not hold what a grouping could go on from.
+    #[error("a row of the table holds no group that could be restored")]
+    NoGroup,
     /// The system gives no more threads.
     #[error("could not start a thread: {what}")]
     NoThread {
@@ -281,6 +284,7 @@ impl Error {
             } => "22008",
             Error::InvalidTrip { .. } => "22003",
             Error::CorruptTree { .. } => "XX002",
+            Error::NoGroup => "XX001",
             Error::NoThread { .. } => "53000",
             Error::GroupMemory { .. } => "53200",
             Error::Stopped | Error::Internal { .. } => "XX000",
@@ -307,7 +311,10 @@ impl Error {
             )),
             Error::TooManyNames { .. } => Some(format!("There can be {} of them.", i16::MAX)),
             Error::NotPermitted { detail, .. } => Some((*detail).to_owned()),
-            Error::GroupMemory { limit } => Some(format!("The limit is {} MB.", limit >> 20)),
+            Error::GroupMemory { limit } => Some(match limit.is_multiple_of(1 << 20) {
+                true => format!("The limit is {} MB.", limit >> 20),
+                false => format!("The limit is {} kB.", limit >> 10),
+            }),
             Error::InvalidTrip { detail, .. } => Some(detail.clone()),
             _ => match (self.file(), self.line()) {
                 (Some(file), Some(line)) => Some(format!("File \"{file}\", line {line}.")),
@@ -328,6 +335,9 @@ impl Error {
             Error::FileChanged { .. } => "Load the file again once it is complete.",
             Error::GroupMemory { .. } => {
                 "Raise trips_ext.group_memory, or ask for a region, an area or a shorter period."
+            }
+            Error::NoGroup => {
+                "Its column state was changed. Make the groups anew: trips_group_refresh(..., rebuild => true)."
             }
             Error::Utf16 { .. } => "Convert the file to UTF-8 first.",
             Error::HeaderEncoding { .. } => {
@@ -417,6 +427,7 @@ impl Error {
             | Error::PendingTrees { .. }
             | Error::CorruptTree { .. }
             | Error::GroupMemory { .. }
+            | Error::NoGroup
             | Error::NoThread { .. }
             | Error::Stopped
             | Error::Internal { .. } => None,

@@ -289,6 +289,33 @@ proptest! {
     }
 
     #[test]
+    fn a_grouping_that_goes_on_from_what_was_kept_is_as_if_never_interrupted(
+        trips in trips(300), limits in any_limits(), first in 0..300usize,
+    ) {
+        let crew = Crew::new(2).unwrap();
+        let mut sorted = trips;
+        similar::sort(&mut sorted);
+        let (first, rest) = sorted.split_at(first.min(sorted.len()));
+        let add = |representatives: &mut Representatives, trips: &[Trip]| {
+            representatives.add(trips.to_vec(), &crew, &mut || Ok(()), &mut |_, _| Ok(())).unwrap();
+        };
+        let all = |representatives: &Representatives| -> Vec<_> {
+            (1..representatives.next_number()).map(|number| representatives.kept(number).unwrap()).collect()
+        };
+        let mut whole = Representatives::new(limits, &plenty(), 1);
+        add(&mut whole, &sorted);
+        let mut before = Representatives::new(limits, &plenty(), 1);
+        add(&mut before, first);
+        let mut after = Representatives::new(limits, &plenty(), 1);
+        for (_, bytes) in all(&before) {
+            after.restore(&bytes).unwrap();
+        }
+        prop_assert_eq!(all(&after), all(&before));
+        add(&mut after, rest);
+        prop_assert_eq!(all(&after), all(&whole));
+    }
+
+    #[test]
     fn densities_are_those_of_the_definition(trips in trips(200), limits in any_limits(), min_trips in 1..12u64) {
         let expected = density_by_definition(&trips, &limits, min_trips as usize);
         let (members, groups) = density(&trips, &limits, min_trips, 2);
@@ -482,6 +509,43 @@ fn islands_are_in_parts_that_are_not_too_large_but_for_large_islands() {
     assert!(parts[1..].iter().all(|trips| *trips <= 40), "{parts:?}");
     assert!(parts.len() <= 4, "{parts:?}");
     assert!(cities.iter().all(|cities| cities.len() <= 1), "{cities:?}");
+}
+
+#[test]
+fn other_bytes_are_no_group() {
+    let mut representatives = Representatives::new(limits(500.0, 30), &plenty(), 1);
+    let crew = Crew::new(1).unwrap();
+    let trips = [trip(1, (7.0, 45.0), 0), trip(2, (7.0, 45.0), 1)];
+    let mut tick = || Ok(());
+    representatives
+        .add(trips.to_vec(), &crew, &mut tick, &mut |_, _| Ok(()))
+        .unwrap();
+    let (_, good) = representatives.kept(1).unwrap();
+    assert_eq!(good.len(), 1 + 8 * 19);
+    assert_eq!(representatives.kept(0), None);
+    assert_eq!(representatives.kept(2), None);
+    let mut wrong = vec![
+        vec![],
+        vec![1],
+        good[..good.len() - 1].to_vec(),
+        good[..good.len() - 8].to_vec(),
+    ];
+    wrong.push([good.clone(), vec![0; 8]].concat());
+    wrong.push([vec![2], good[1..].to_vec()].concat());
+    // A longitude that is no number.
+    wrong.push(
+        [
+            good[..17].to_vec(),
+            f64::NAN.to_le_bytes().to_vec(),
+            good[25..].to_vec(),
+        ]
+        .concat(),
+    );
+    for bytes in wrong {
+        let error = representatives.restore(&bytes).unwrap_err();
+        assert_eq!(error.sqlstate(), "XX001", "{bytes:?}");
+    }
+    representatives.restore(&good).unwrap();
 }
 
 #[test]

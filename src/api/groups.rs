@@ -43,6 +43,7 @@ impl Arguments<'_> {
                 None => None,
             },
             days: from..to,
+            ingests: None,
         })
     }
 }
@@ -133,4 +134,68 @@ fn similar_members(
     };
     let members = arguments.asked().and_then(|asked| similar::members(&asked));
     TableIterator::new(members.unwrap_or_else(|error| error::raise(&error)))
+}
+
+#[pg_extern(sql = false)]
+#[allow(clippy::too_many_arguments, clippy::type_complexity)]
+fn similar_refresh(
+    kept: &str,
+    origin_distance: Option<f64>,
+    destination_distance: Option<f64>,
+    time_difference: Option<i64>,
+    region_id: Option<i16>,
+    area: Option<&[u8]>,
+    from_date: Option<Date>,
+    to_date: Option<Date>,
+    ingests: Option<Vec<i64>>,
+) -> TableIterator<
+    'static,
+    (
+        name!(group_id, i64),
+        name!(trips, i64),
+        name!(origin_lon, f64),
+        name!(origin_lat, f64),
+        name!(destination_lon, f64),
+        name!(destination_lat, f64),
+        name!(origin_radius, f64),
+        name!(destination_radius, f64),
+        name!(time_of_day, i64),
+        name!(time_spread, i64),
+        name!(first_departure, i64),
+        name!(last_departure, i64),
+        name!(state, Vec<u8>),
+    ),
+> {
+    let arguments = Arguments {
+        method: Some("representative"),
+        origin_distance,
+        destination_distance,
+        time_difference,
+        min_trips: Some(1),
+        region: region_id,
+        polygons: area,
+        from_date,
+        to_date,
+    };
+    let refreshed = arguments
+        .asked()
+        .and_then(|asked| similar::refresh(&Asked { ingests, ..asked }, kept))
+        .unwrap_or_else(|error| error::raise(&error));
+    TableIterator::new(refreshed.groups().map(|(number, group, state)| {
+        (
+            number,
+            group.trips as i64,
+            group.origin.lon,
+            group.origin.lat,
+            group.destination.lon,
+            group.destination.lat,
+            group.origin_radius,
+            group.destination_radius,
+            group.time_of_day,
+            group.time_spread,
+            group.first_departure,
+            group.last_departure,
+            state,
+        )
+    }))
 }

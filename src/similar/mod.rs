@@ -4,6 +4,7 @@
 mod progress;
 mod read;
 mod representatives;
+mod stored;
 
 use std::cmp::Reverse;
 use std::ops::Range;
@@ -17,6 +18,7 @@ use trips_core::similar::{Crew, Group, Groups, How, Limits, Memory, Share, Trip}
 use crate::postgres::signals::AllBlocked;
 use crate::{settings, threads};
 use progress::Progress;
+pub use stored::{Refreshed, refresh};
 
 /// How trips make groups.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,6 +64,8 @@ pub struct Asked {
     pub area: Option<Area>,
     /// Days of departure, since 2000-01-01.
     pub days: Range<i32>,
+    /// The ingests that brought them, or any.
+    pub ingests: Option<Vec<i64>>,
 }
 
 /// The groups, the largest first; of equals, the one whose first trip departs first.

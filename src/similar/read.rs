@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use trips_core::Error;
 use trips_core::area::days::day_of;
-use trips_core::ingest::tuple::point_of;
+use trips_core::ingest::tuple::{point_of, trip_id};
 use trips_core::similar::islands::{Islands, Survey};
 use trips_core::similar::{Memory, Trip};
 
@@ -29,6 +29,14 @@ static TRIPS_OF_REGION: Statement = Statement::new(
     &[Type::Date, Type::Date, Type::Int2],
 );
 
+static TRIPS_OF_INGEST: Statement = Statement::new(
+    c"SELECT id, departed_at, origin, destination FROM trips.trip \
+       WHERE departed_at OPERATOR(pg_catalog.>=) $1 AND departed_at OPERATOR(pg_catalog.<) $2 \
+         AND id OPERATOR(pg_catalog.>=) $3 AND id OPERATOR(pg_catalog.<=) $4 \
+         AND ($5 IS NULL OR region_id OPERATOR(pg_catalog.=) $5)",
+    &[Type::Date, Type::Date, Type::Int8, Type::Int8, Type::Int2],
+);
+
 /// Calls `take` with each trip that departs on these days and is asked about, in any order; gives up at the first error.
 ///
 /// # Errors
@@ -42,7 +50,7 @@ pub fn each(
     let geometry = Geometry::of(&table, "origin").ok_or_else(|| Error::Internal {
         what: "trips.trip has no geometry named origin".to_owned(),
     })?;
-    let each = |row: &Row<'_>| {
+    let mut each = |row: &Row<'_>| {
         let point = |what, column| {
             let point = row.geometry(column, geometry).and_then(point_of);
             point.ok_or_else(|| no_point(what))
@@ -59,6 +67,15 @@ pub fn each(
         }
     };
     let (from, to) = (Value::Date(days.start), Value::Date(days.end));
+    if let Some(ingests) = &asked.ingests {
+        let region = asked.region.map_or(Value::Null, Value::Int2);
+        for ingest in ingests {
+            let (first, last) = (trip_id(*ingest, 0), trip_id(*ingest, u64::MAX));
+            let arguments = [from, to, first.into(), last.into(), region];
+            TRIPS_OF_INGEST.each(&arguments, Snapshot::Caller, &mut each)?;
+        }
+        return Ok(());
+    }
     match asked.region {
         Some(region) => TRIPS_OF_REGION.each(&[from, to, region.into()], Snapshot::Caller, each)?,
         None => TRIPS.each(&[from, to], Snapshot::Caller, each)?,

@@ -4,10 +4,12 @@
 //! |---|---|
 //! | [`load`] | `trips_ingest` against `COPY` of the same file |
 //! | [`area`] | questions about areas, what their trees cost, and the ways without them |
+//! | [`groups`] | groups of similar trips, and what PostGIS has for origins |
 
 pub mod area;
 mod conditions;
 mod figures;
+pub mod groups;
 pub mod load;
 mod session;
 mod turns;

@@ -11,6 +11,7 @@ pub mod density;
 mod grid;
 mod index;
 pub mod islands;
+mod kept;
 mod memory;
 mod metric;
 mod nearby;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::crew::Crew;
 use super::grid::{Around, Grid};
 use super::islands::Survey;
+use super::kept;
 use super::metric::{Limits, Place};
 use super::nearby::{Found, Nearby};
 use super::sketch::{Sketch, Sketcher};
@@ -255,6 +256,36 @@ impl Representatives {
         });
         new.push((number, *ready));
         number
+    }
+
+    /// Adds a group as [`Representatives::kept`] has given it; all of them, in the order of their numbers, before any trips.
+    ///
+    /// # Errors
+    /// 53200 where memory is short; XX001 for other bytes.
+    pub fn restore(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        let (trip, summary) = kept::restore(bytes).ok_or(Error::NoGroup)?;
+        if self.representatives.len().is_multiple_of(PIECE) {
+            self.share.hold(self.bytes(PIECE))?;
+        }
+        let number = self.representatives.len() as u32;
+        self.representatives.push(Representative {
+            trip,
+            summary: summary.map_or(NONE, |_| self.summaries.len() as u32),
+        });
+        self.summaries.extend(summary);
+        let sketch = self.sketcher.sketch(&Place::of(&trip));
+        self.nearby.add(self.grid.key(&trip) as u32, number, sketch);
+        Ok(())
+    }
+
+    /// The group with a number, and the bytes that it can be restored from.
+    pub fn kept(&self, number: u32) -> Option<(Group, Vec<u8>)> {
+        let place = number.checked_sub(self.first_number)? as usize;
+        let Representative { trip, summary } = self.representatives.get(place)?;
+        let summary = self.summaries.get(*summary as usize);
+        let one = Summary::of(trip);
+        let group = summary.unwrap_or(&one).group(trip, &Place::of(trip));
+        Some((group, kept::keep(trip, summary)))
     }
 
     /// The groups of at least `min_trips` trips with the numbers of their representatives, in the order of these.

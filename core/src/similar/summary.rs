@@ -74,6 +74,42 @@ impl Summary {
         self.versines += 2.0 * sin * sin;
     }
 
+    /// Words that [`Summary::words`] gives.
+    pub(super) const WORDS: usize = 13;
+
+    /// All that it holds, bit for bit.
+    pub(super) fn words(&self) -> [u64; Summary::WORDS] {
+        let spread = |spread: &Spread| {
+            let [x, y, z] = spread.by;
+            [x, y, z, spread.squares].map(f64::to_bits)
+        };
+        let [a, b, c, d] = spread(&self.origin);
+        let [e, f, g, h] = spread(&self.destination);
+        let (first, last) = (self.first_departure as u64, self.last_departure as u64);
+        let (sines, versines) = (self.sines.to_bits(), self.versines.to_bits());
+        [
+            self.trips, first, last, a, b, c, d, e, f, g, h, sines, versines,
+        ]
+    }
+
+    /// That of which these are the words.
+    pub(super) fn of_words(words: &[u64; Summary::WORDS]) -> Summary {
+        let [trips, first, last, a, b, c, d, e, f, g, h, sines, versines] = *words;
+        let spread = |by: [u64; 3], squares| Spread {
+            by: by.map(f64::from_bits),
+            squares: f64::from_bits(squares),
+        };
+        Summary {
+            trips,
+            first_departure: first as i64,
+            last_departure: last as i64,
+            origin: spread([a, b, c], d),
+            destination: spread([e, f, g], h),
+            sines: f64::from_bits(sines),
+            versines: f64::from_bits(versines),
+        }
+    }
+
     pub(super) const fn trips(&self) -> u64 {
         self.trips
     }

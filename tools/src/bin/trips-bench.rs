@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
-use trips_tools::bench::{area, load};
+use trips_tools::bench::{area, groups, load};
 use trips_tools::with_causes;
 
 /// Benchmarks of trips_ext. The result is a page of Markdown on standard output.
@@ -22,6 +22,8 @@ enum Benchmark {
     Load(Load),
     /// Time questions about areas, and what their trees cost
     Area(Area),
+    /// Time groups of similar trips
+    Groups(Groups),
 }
 
 #[derive(Args)]
@@ -71,10 +73,32 @@ struct Area {
     conninfo: String,
 }
 
+#[derive(Args)]
+struct Groups {
+    /// Trips of the first city
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
+    rows: u64,
+    /// How often each grouping runs
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..))]
+    repeats: u16,
+    /// Where files are written for the server to read
+    #[arg(long)]
+    directory: PathBuf,
+    /// Leave ST_ClusterDBSCAN out: it takes longer than all the rest
+    #[arg(long)]
+    no_rival: bool,
+    /// How the benchmark was called, for the page
+    #[arg(long, value_name = "TEXT", default_value = "trips-bench groups")]
+    command: String,
+    /// A database with the extension and empty tables, as superuser: "host=/run/postgresql dbname=bench"
+    conninfo: String,
+}
+
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().benchmark {
         Benchmark::Load(arguments) => bench_load(arguments),
         Benchmark::Area(arguments) => bench_area(arguments),
+        Benchmark::Groups(arguments) => bench_groups(arguments),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -114,4 +138,18 @@ fn bench_area(arguments: Area) -> Result<(), Box<dyn Error>> {
         None => Ok(()),
         Some(reason) => Err(reason.into()),
     }
+}
+
+fn bench_groups(arguments: Groups) -> Result<(), Box<dyn Error>> {
+    let report = groups::run(&groups::Plan {
+        command: arguments.command,
+        conninfo: arguments.conninfo,
+        directory: arguments.directory,
+        rows: arguments.rows,
+        repeats: usize::from(arguments.repeats),
+        rival: !arguments.no_rival,
+        progress: |step| eprintln!("==> {step}"),
+    })?;
+    print!("{report}");
+    Ok(())
 }
