@@ -18,7 +18,7 @@ use trips_core::similar::{Crew, Group, Groups, How, Limits, Memory, Share, Trip}
 use crate::postgres::signals::AllBlocked;
 use crate::{settings, threads};
 use progress::Progress;
-pub use stored::{Refreshed, refresh};
+pub use stored::refresh;
 
 /// How trips make groups.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

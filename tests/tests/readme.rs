@@ -1,23 +1,21 @@
-//! README.md keeps its word: each of its SQL blocks runs, in order, in one database, and gives the output that stands
-//! below it.
+//! README.md and docs/ keep their word: each SQL block of a page runs, in order, in one database, and gives the output that
+//! stands below it.
 
-use std::fs;
-use std::io::Write;
+use std::fs::{self, File};
+use std::io::{Read, Write};
 use std::process::Stdio;
 
-use trips_tests::files::repository;
+use flate2::read::GzDecoder;
+use trips_tests::files::{repository, shared};
 use trips_tests::ingest::{forget, load};
 use trips_tests::program::program;
 use trips_tests::rows::numbered_rows;
 use trips_tests::{Database, Role};
 
-/// The file that README loads; the tests put the sample in its place.
-const README_FILE: &str = "/data/trips.csv";
+/// The file that pages load; the tests put one of theirs in its place.
+const FILE: &str = "/data/trips.csv";
 
-/// The role that README makes; roles belong to the whole cluster, so the tests give it a name of their own.
-const README_ROLE: &str = "loader";
-
-/// A fenced block: its language, its text and the line of README on which it begins.
+/// A fenced block: its language, its text and the line of the page on which it begins.
 #[derive(Debug, PartialEq)]
 struct Block {
     language: String,
@@ -51,7 +49,7 @@ fn blocks(markdown: &str) -> Vec<Block> {
             (None, false) => follows &= line.trim().is_empty(),
         }
     }
-    assert!(!open, "a block of README.md is not closed");
+    assert!(!open, "a block is not closed");
     blocks
 }
 
@@ -62,7 +60,7 @@ fn trimmed(text: &str) -> String {
 }
 
 /// What psql prints for statements, in a session of its own.
-fn psql(database: &Database, block: &Block) -> String {
+fn psql(database: &Database, page: &str, block: &Block) -> String {
     let mut child = program("psql")
         .args([
             "-X",
@@ -86,20 +84,18 @@ fn psql(database: &Database, block: &Block) -> String {
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(
         output.status.success(),
-        "README.md, line {}: {errors}",
+        "{page}, line {}: {errors}",
         block.line
     );
     String::from_utf8(output.stdout).expect("psql prints UTF-8")
 }
 
-#[test]
-fn every_statement_of_the_readme_gives_the_output_that_stands_below_it() {
-    let readme = fs::read_to_string(repository().join("README.md")).expect("there is a README.md");
-    let role = Role::unmade();
-    let database = Database::empty();
-    let sample = fs::read(repository().join("samples/trips.csv")).expect("there is a sample");
-    let sample = database.files().write("trips.csv", sample);
-    let blocks = blocks(&readme);
+/// Runs the statements of a page and compares what they print. The page loads `file`, and makes a role; roles belong to the whole
+/// cluster, so that it is given another name here.
+fn check_page(database: &Database, page: &str, file: &[u8], (named, role): (&str, &Role)) {
+    let text = fs::read_to_string(repository().join(page)).expect("there is such a page");
+    let file = database.files().write("trips.csv", file);
+    let blocks = blocks(&text);
     let (mut run, mut compared) = (0, 0);
     for (place, block) in blocks.iter().enumerate() {
         if block.language != "sql" {
@@ -107,28 +103,48 @@ fn every_statement_of_the_readme_gives_the_output_that_stands_below_it() {
         }
         let statements = Block {
             language: String::new(),
-            text: block
-                .text
-                .replace(README_FILE, &sample)
-                .replace(README_ROLE, &role.name),
+            text: block.text.replace(FILE, &file).replace(named, &role.name),
             ..*block
         };
-        let printed = psql(&database, &statements).replace(&sample, README_FILE);
+        let printed = psql(database, page, &statements).replace(&file, FILE);
         run += 1;
         let next = blocks.get(place + 1);
         if let Some(expected) = next.filter(|next| next.follows && next.language == "text") {
             assert_eq!(
                 trimmed(&printed),
                 trimmed(&expected.text),
-                "README.md, line {}",
+                "{page}, line {}",
                 expected.line
             );
             compared += 1;
         }
     }
-    println!("{run} blocks run, {compared} outputs compared");
-    assert!(run > 0, "README.md has no SQL");
+    println!("{page}: {run} blocks run, {compared} outputs compared");
+    assert!(run > 0, "{page} has no SQL");
+}
+
+#[test]
+fn every_statement_of_the_readme_gives_the_output_that_stands_below_it() {
+    let role = Role::unmade();
+    let database = Database::empty();
+    let sample = fs::read(repository().join("samples/trips.csv")).expect("there is a sample");
+    check_page(&database, "README.md", &sample, ("loader", &role));
     assert_may_load_and_forget(&database, &role);
+}
+
+#[test]
+fn every_statement_about_groups_gives_the_output_that_stands_below_it() {
+    let Some(path) = shared("real_trips.csv.gz") else {
+        return;
+    };
+    let mut trips = Vec::new();
+    let file = File::open(path).expect("it can be opened");
+    GzDecoder::new(file)
+        .read_to_end(&mut trips)
+        .expect("it is whole");
+    let role = Role::unmade();
+    let database = Database::empty();
+    check_page(&database, "docs/groups.md", &trips, ("keeper", &role));
 }
 
 /// The rights that README grants are all that it takes.
