@@ -1,9 +1,9 @@
 //! Similar trips from the server's side: they are read from trips.trip, with the rights of the caller, and grouped by
 //! `trips_core::similar`.
 
+mod islands;
 mod progress;
 mod read;
-mod representatives;
 mod stored;
 
 use std::cmp::Reverse;
@@ -12,8 +12,7 @@ use std::ops::Range;
 use trips_core::Error;
 use trips_core::area::Area;
 use trips_core::similar::cell::Cells;
-use trips_core::similar::density;
-use trips_core::similar::{Crew, Group, Groups, How, Limits, Memory, Share, Trip};
+use trips_core::similar::{Crew, Group, Groups, How, Limits, Memory, Share};
 
 use crate::postgres::signals::AllBlocked;
 use crate::{settings, threads};
@@ -123,10 +122,7 @@ fn group(asked: &Asked, with_members: bool) -> Result<Grouped, Error> {
                 memory,
                 crew: &crew,
             };
-            match asked.method {
-                Method::Density => by_density(asked, &how, &mut members, &mut progress)?,
-                _ => representatives::group(asked, &how, &mut members, &mut progress)?,
-            }
+            islands::group(asked, &how, &mut members, &mut progress)?
         }
     };
     let mut groups = groups.into_all();
@@ -171,29 +167,6 @@ fn in_cells(
     Ok(groups)
 }
 
-fn by_density(
-    asked: &Asked,
-    how: &How<'_>,
-    members: &mut Members,
-    progress: &mut Progress,
-) -> Result<Groups, Error> {
-    let most = how.memory.limit() / density::BYTES_PER_TRIP;
-    let any = |_: &Trip| true;
-    let trips = read::all(asked, asked.days.clone(), &any, most, &how.memory, progress)?;
-    let mut tick = || {
-        progress.tick(0);
-        Ok(())
-    };
-    let mut joined = |id, number| match number {
-        density::NONE => Ok(()),
-        number => members.add(id, number),
-    };
-    let own = density::group(trips, how, &mut tick, &mut joined)?;
-    let mut groups = Groups::new(&how.memory);
-    groups.extend((0..).zip(own))?;
-    Ok(groups)
-}
-
 /// Which trip is of which group, where that is asked for.
 struct Members {
     wanted: bool,
@@ -207,6 +180,14 @@ impl Members {
             wanted,
             all: Vec::new(),
             share: memory.share(),
+        }
+    }
+
+    /// What is taken for each trip, with the room that may be left.
+    const fn bytes_per_trip(&self) -> usize {
+        match self.wanted {
+            true => 2 * size_of::<(i64, u32)>(),
+            false => 0,
         }
     }
 

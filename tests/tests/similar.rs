@@ -272,8 +272,8 @@ fn representatives_are_those_of_the_definition_whatever_the_threads_and_the_memo
 }
 
 #[test]
-fn densities_are_those_of_the_definition_whatever_the_threads() {
-    let (_database, mut session, trips) = scene(2000);
+fn densities_are_those_of_the_definition_whatever_the_threads_and_the_memory() {
+    let (_database, mut session, trips) = scene(3000);
     for (origin, destination, minutes, min_trips) in [
         (500.0, 500.0, 30, 2),
         (250.0, 900.0, 15, 5),
@@ -282,15 +282,18 @@ fn densities_are_those_of_the_definition_whatever_the_threads() {
     ] {
         let limits = (origin, destination, f64::from(minutes) * 60.0);
         let expected = by_density(&trips, limits, min_trips);
-        for threads in [1, 4] {
-            session.run(&format!("SET trips_ext.group_threads = {threads}"));
+        // The last is less than all trips take, and enough for half of them, which begin near one place.
+        for (threads, memory) in [(1, "1GB"), (4, "1GB"), (2, "700kB")] {
+            session.run(&format!(
+                "SET trips_ext.group_threads = {threads}; SET trips_ext.group_memory = '{memory}'"
+            ));
             let arguments = format!(
                 "{origin}, {destination}, '{minutes} minutes', {min_trips}, method => 'density'"
             );
             assert_eq!(
                 members(&mut session, &trips, &arguments),
                 expected,
-                "{arguments}"
+                "{arguments} {threads} {memory}"
             );
         }
     }

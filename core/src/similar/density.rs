@@ -24,9 +24,9 @@ const PIECE: usize = 1024;
 /// Of no group.
 pub const NONE: u32 = u32::MAX;
 
-/// What each trip takes: itself and its place beside its neighbours, the tree of its group, whether it is a core, and its group.
-pub const BYTES_PER_TRIP: usize =
-    scene::BYTES_PER_TRIP + 2 * size_of::<u32>() + size_of::<bool>() + size_of::<u32>();
+/// What each trip takes at most: what comes after it has its place, the tree of its group, whether it is a core, and its group, is less than
+/// the trip as it came, which is gone then.
+pub const BYTES_PER_TRIP: usize = scene::BYTES_PER_TRIP;
 
 /// Groups trips, which come in any order. The groups in the order of their first trips; `joined` is told each trip's id and the place
 /// of its group, or [`NONE`].

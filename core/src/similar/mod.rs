@@ -107,7 +107,7 @@ impl Groups {
     pub fn extend(&mut self, groups: impl Iterator<Item = (u32, Group)>) -> Result<(), Error> {
         for group in groups {
             if self.all.len() == self.all.capacity() {
-                let more = (self.all.len() / 4).max(1024);
+                let more = (self.all.len() / 4).max(64);
                 self.share
                     .hold((self.all.len() + more) * size_of::<(u32, Group)>())?;
                 self.all.reserve_exact(more);

@@ -14,13 +14,10 @@ use crate::Error;
 /// Trips that a thread puts in their places at a time, but for cells that have more.
 const PIECE: usize = 8192;
 
-/// What each trip takes: as it came, its number in the order of cells, itself and its place there, and a stretch of its own in a table
-/// that is at least two fifths full.
-pub(super) const BYTES_PER_TRIP: usize = 2 * size_of::<Trip>()
-    + size_of::<u64>()
-    + size_of::<u32>()
-    + size_of::<Place>()
-    + 5 * size_of::<Stretch>() / 2;
+/// What each trip takes while it is put in its place: as it came, its number in the order of cells, itself and its place there, and a
+/// stretch of its own in a table that is at least two fifths full.
+pub(super) const BYTES_PER_TRIP: usize =
+    2 * size_of::<Trip>() + size_of::<u32>() + size_of::<Place>() + 5 * size_of::<Stretch>() / 2;
 
 /// In a stretch of so few a search by time is not worth it.
 const FEW: u32 = 16;
