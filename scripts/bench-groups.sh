@@ -19,10 +19,12 @@ main() {
     [[ $RIVAL =~ ^(on|off)$ ]] || fail "RIVAL is on or off, not $RIVAL"
     [ "$RIVAL" = on ] || options+=(--no-rival)
     open_cluster "$TARGET/bench-groups"
+    local status=0
     "$TOOLS_DIR/trips-bench" groups --rows "$ROWS" --repeats "$REPEATS" --directory "$EXCHANGE" --command "$command" \
-        "${options[@]}" "$CONNINFO" >"$RESULTS"
+        "${options[@]}" "$CONNINFO" >"$RESULTS" || status=$?
     cat "$RESULTS"
     say "kept in $RESULTS"
+    return "$status"
 }
 
 main

@@ -141,6 +141,11 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE AS $$
 DECLARE
     made regclass;
 BEGIN
+    IF name IS NULL THEN
+        RAISE null_value_not_allowed USING MESSAGE = 'the name of a table of groups is missing';
+    ELSIF schema IS NULL THEN
+        RAISE invalid_schema_name USING MESSAGE = 'no schema has been selected to create in';
+    END IF;
     PERFORM trips.check_similar('representative', origin_distance, destination_distance, time_difference, 1);
     -- It checks period and area; open ends of the period stay open.
     PERFORM trips.ask(region, from_date, to_date, 'origin', NULL, area);

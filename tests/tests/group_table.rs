@@ -231,6 +231,16 @@ fn what_is_no_table_of_groups_is_refused() {
         "a row of the table holds no group that could be restored"
     );
     refresh(&mut session, "'kept', rebuild => true");
+    refused(
+        session.batch_execute("SELECT trips_group_table(NULL)"),
+        "22004",
+    );
+    let error = refused(
+        session.batch_execute("SET search_path = ''; SELECT public.trips_group_table('kept')"),
+        "3F000",
+    );
+    assert_eq!(error.message(), "no schema has been selected to create in");
+    session.run("RESET search_path");
     let error = refused(
         session.batch_execute("SELECT trips_group_table('wrong', -1)"),
         "22023",

@@ -21,6 +21,8 @@ fn a_dump_brings_everything_back_and_numbers_go_on() {
     )
     .id();
 
+    session.run("SELECT trips_group_table('kept')");
+
     let dump = tempfile::tempdir().unwrap();
     let dump = dump.path().join("trips.dump");
     run(program("pg_dump")
@@ -47,6 +49,10 @@ fn a_dump_brings_everything_back_and_numbers_go_on() {
     .id();
     assert!(next > last, "{next} after {last}");
     assert_books_balance(&mut copy);
+    assert_eq!(
+        copy.value::<i64>("SELECT new_trips FROM trips_group_refresh('kept')"),
+        50
+    );
 }
 
 #[test]

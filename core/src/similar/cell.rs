@@ -133,7 +133,9 @@ impl Cells {
 
     fn found(&mut self, trip: &Trip, key: &Key, hashed: u32) -> Result<u32, Error> {
         if self.cells.len() == self.cells.capacity() {
-            self.share.hold(self.bytes_when_grown())?;
+            let more = (self.cells.len() / 4).max(256);
+            self.share.hold(self.bytes(more))?;
+            self.cells.reserve_exact(more);
         }
         let number = self.cells.len() as u32;
         self.cells.push(Cell {
@@ -146,12 +148,11 @@ impl Cells {
         Ok(number)
     }
 
-    /// Bytes when the cells have twice the room, and as many of them as now have summaries.
-    fn bytes_when_grown(&self) -> usize {
-        let more = self.cells.capacity().max(1024);
-        (self.cells.len() + more) * size_of::<Cell>()
-            + 2 * self.summaries.capacity() * size_of::<Summary>()
-            + self.numbers.bytes(more)
+    /// Bytes that are taken with `more` cells, and a summary for as many of these as have one now.
+    fn bytes(&self, more: usize) -> usize {
+        let cells = self.cells.len() + more;
+        let summaries = self.summaries.len() + self.summaries.len() / 4 + 256;
+        cells * size_of::<Cell>() + summaries * size_of::<Summary>() + self.numbers.bytes(more)
     }
 
     fn key(&self, trip: &Trip) -> Key {

@@ -53,7 +53,7 @@ impl Survey {
     /// 53200 where memory is short.
     pub fn add(&mut self, trip: &Trip) -> Result<(), Error> {
         if self.joined.len() == self.joined.capacity() {
-            let grown = 2 * self.joined.capacity().max(1024);
+            let grown = 2 * self.joined.capacity().max(32);
             self.share
                 .hold(grown * 2 * size_of::<(u64, u32, u32, usize)>())?;
         }

@@ -15,6 +15,7 @@ use super::conditions::Conditions;
 use super::session::{execute, ingest};
 use crate::generate::{self, Contents};
 use crate::memory::Sampler;
+use crate::with_causes;
 
 pub use report::Report;
 
@@ -99,7 +100,7 @@ struct Run {
 /// # Errors
 /// Those of the server and of writing files; groupings that differ from one run to the next.
 pub fn run(plan: &Plan) -> Result<Report, Box<dyn Error>> {
-    let mut groupings = Vec::new();
+    let (mut groupings, mut failures) = (Vec::new(), Vec::new());
     let mut rival = None;
     let mut control = Client::connect(&plan.conninfo, NoTls)?;
     for trips in Trips::ALL {
@@ -118,12 +119,18 @@ pub fn run(plan: &Plan) -> Result<Report, Box<dyn Error>> {
             let runs: Result<Vec<Run>, _> = (0..plan.repeats)
                 .map(|_| timed(&plan.conninfo, &statement(limits, method)))
                 .collect();
-            groupings.push(Grouping {
-                trips,
-                limits,
-                method,
-                runs: runs?,
-            });
+            match runs {
+                Ok(runs) => groupings.push(Grouping {
+                    trips,
+                    limits,
+                    method,
+                    runs,
+                }),
+                Err(error) => failures.push(format!(
+                    "{method}, {trips:?}, {limits:?}: {}",
+                    with_causes(error.as_ref())
+                )),
+            }
         }
         if plan.rival && trips == Trips::OneCity {
             (plan.progress)("ST_ClusterDBSCAN");
@@ -148,6 +155,7 @@ pub fn run(plan: &Plan) -> Result<Report, Box<dyn Error>> {
         command: plan.command.clone(),
         rows: plan.rows,
         groupings,
+        failures,
         rival,
         conditions: Conditions::read(&mut control, &report::SETTINGS)?,
     })

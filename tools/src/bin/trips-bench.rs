@@ -151,5 +151,8 @@ fn bench_groups(arguments: Groups) -> Result<(), Box<dyn Error>> {
         progress: |step| eprintln!("==> {step}"),
     })?;
     print!("{report}");
-    Ok(())
+    match report.failure() {
+        None => Ok(()),
+        Some(reason) => Err(reason.into()),
+    }
 }

@@ -23,6 +23,8 @@ pub struct Report {
     pub(super) command: String,
     pub(super) rows: u64,
     pub(super) groupings: Vec<Grouping>,
+    /// What ended in an error.
+    pub(super) failures: Vec<String>,
     pub(super) rival: Option<Run>,
     pub(super) conditions: Conditions,
 }
@@ -44,6 +46,11 @@ impl Grouping {
 }
 
 impl Report {
+    /// Why something is missing.
+    pub fn failure(&self) -> Option<String> {
+        (!self.failures.is_empty()).then(|| self.failures.join("; "))
+    }
+
     fn find(&self, trips: Trips, limits: Limits, method: &str) -> Option<&Grouping> {
         self.groupings.iter().find(|grouping| {
             grouping.trips == trips && grouping.limits == limits && grouping.method == method
@@ -164,6 +171,9 @@ impl fmt::Display for Report {
         )?;
         self.write_headline(out)?;
         self.write_all(out)?;
+        for failure in &self.failures {
+            writeln!(out, "Ended in an error: {failure}\n")?;
+        }
         writeln!(
             out,
             "Each run is `SELECT count(*), sum(trips) FROM trips_groups(...)` in a session of its own that has read the trips once; \
@@ -205,6 +215,7 @@ mod tests {
             rows: 1_000_000,
             rival: Some(grouping(Trips::OneCity, "", 300).runs[0]),
             groupings,
+            failures: Vec::new(),
             conditions: Conditions {
                 versions: Vec::new(),
                 machine: "a processor".to_owned(),
