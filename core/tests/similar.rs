@@ -512,6 +512,28 @@ fn islands_are_in_parts_that_are_not_too_large_but_for_large_islands() {
 }
 
 #[test]
+fn two_dense_places_by_turns_are_two_groups_wherever_cells_begin() {
+    let limits = limits(500.0, 30);
+    for shift in 0..12 {
+        // 600 m apart.
+        let trips: Vec<_> = (0..2000)
+            .map(|number| {
+                let lon = 7.6 + 0.001 * f64::from(shift) + 0.0076 * (number % 2) as f64;
+                trip(number, (lon, 45.0), 8 * 60 * MINUTE + number * 500_000)
+            })
+            .collect();
+        for (min_trips, threads) in [(2, 1), (2, 2), (900, 2)] {
+            let (members, groups) = density(&trips, &limits, min_trips, threads);
+            assert_eq!(groups.len(), 2, "{shift} {min_trips}");
+            assert!(
+                members.iter().all(|(id, group)| *group == id % 2),
+                "{shift} {min_trips}"
+            );
+        }
+    }
+}
+
+#[test]
 fn other_bytes_are_no_group() {
     let mut representatives = Representatives::new(limits(500.0, 30), &plenty(), 1);
     let crew = Crew::new(1).unwrap();

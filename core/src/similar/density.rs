@@ -16,7 +16,7 @@ use super::summary::Summary;
 use super::{Group, How, Trip};
 use crate::Error;
 use scene::Scene;
-use union::Union;
+use union::{BLOCK, Union};
 
 /// Trips that a thread looks at at a time.
 const PIECE: usize = 1024;
@@ -102,6 +102,7 @@ impl Search<'_> {
                 let mut similar = 0;
                 scene.each_similar(
                     place,
+                    |_| false,
                     |_| true,
                     |_, _| {
                         similar += 1;
@@ -134,7 +135,10 @@ impl Search<'_> {
                             && !union.are_one(place as u32, other as u32)
                             && is_core(other)
                     };
-                    scene.each_similar(place, may_be_new, |other, _| {
+                    let is_known = |block| {
+                        block * BLOCK > place || union.are_one_with_block(place as u32, block)
+                    };
+                    scene.each_similar(place, is_known, may_be_new, |other, _| {
                         union.join(place as u32, other as u32);
                         true
                     });
@@ -162,16 +166,21 @@ impl Search<'_> {
                         return union.root(place as u32);
                     }
                     let mut nearest: Option<(f64, i64, usize)> = None;
-                    scene.each_similar(place, &is_core, |core, unlikeness| {
-                        let id = scene.trip(core).map_or(i64::MAX, |trip| trip.id);
-                        let nearer = |(least, lowest, _): (f64, i64, usize)| {
-                            unlikeness < least || unlikeness == least && id < lowest
-                        };
-                        if nearest.is_none_or(nearer) {
-                            nearest = Some((unlikeness, id, core));
-                        }
-                        true
-                    });
+                    scene.each_similar(
+                        place,
+                        |_| false,
+                        &is_core,
+                        |core, unlikeness| {
+                            let id = scene.trip(core).map_or(i64::MAX, |trip| trip.id);
+                            let nearer = |(least, lowest, _): (f64, i64, usize)| {
+                                unlikeness < least || unlikeness == least && id < lowest
+                            };
+                            if nearest.is_none_or(nearer) {
+                                nearest = Some((unlikeness, id, core));
+                            }
+                            true
+                        },
+                    );
                     nearest.map_or(NONE, |(_, _, core)| union.root(core as u32))
                 };
                 places.map(root).collect::<Vec<_>>()

@@ -9,6 +9,7 @@ use super::super::crew::Crew;
 use super::super::grid::Grid;
 use super::super::metric::{DAY, Limits, Place};
 use super::super::{Hashed, Trip};
+use super::union::BLOCK;
 use crate::Error;
 
 /// Trips that a thread puts in their places at a time, but for cells that have more.
@@ -130,10 +131,11 @@ impl Scene {
     }
 
     /// Calls `visit` with the place of each trip that is wanted and similar to one, itself among them, and how unlike they are, until it
-    /// says stop.
+    /// says stop. `unwanted` may say of a block of places that none of them is wanted.
     pub(super) fn each_similar(
         &self,
         one: usize,
+        unwanted: impl Fn(usize) -> bool,
         wanted: impl Fn(usize) -> bool,
         mut visit: impl FnMut(usize, f64) -> bool,
     ) {
@@ -149,13 +151,25 @@ impl Scene {
                 let Some(stretch) = self.stretch(*part, *destination) else {
                     continue;
                 };
-                for other in self.in_time(stretch, place.time) {
-                    if wanted(other)
-                        && let Some(other_place) = self.place(other)
-                        && let Some(unlikeness) = self.limits.unlikeness(place, other_place)
-                        && !visit(other, unlikeness)
-                    {
-                        return;
+                for places in self.in_time(stretch, place.time) {
+                    let mut next = places.start;
+                    while next < places.end {
+                        let other = next;
+                        if other.is_multiple_of(BLOCK)
+                            && other + BLOCK <= places.end
+                            && unwanted(other / BLOCK)
+                        {
+                            next += BLOCK;
+                            continue;
+                        }
+                        next += 1;
+                        if wanted(other)
+                            && let Some(other_place) = self.place(other)
+                            && let Some(unlikeness) = self.limits.unlikeness(place, other_place)
+                            && !visit(other, unlikeness)
+                        {
+                            return;
+                        }
                     }
                 }
             }
@@ -180,11 +194,11 @@ impl Scene {
     }
 
     /// The places of a stretch whose times may be near enough.
-    fn in_time(&self, stretch: Stretch, time: i64) -> impl Iterator<Item = usize> + use<> {
+    fn in_time(&self, stretch: Stretch, time: i64) -> [Range<usize>; 2] {
         let first = stretch.first as usize;
         let all = first..first + stretch.len as usize;
         if stretch.len <= FEW {
-            return all.chain(0..0);
+            return [all, 0..0];
         }
         let difference = self.limits.time_difference;
         let near = |from: i64, to: i64| self.between(all.clone(), from, to);
@@ -197,7 +211,7 @@ impl Scene {
             let early = near(0, time + difference - DAY);
             early.start..early.end.min(here.start)
         };
-        here.chain(across)
+        [here, across]
     }
 
     /// The places of which the times are from `from` to `to`.
