@@ -64,6 +64,12 @@ fn assert_same(session: &mut Session, one: &str, other: &str) {
     }
 }
 
+/// Asserts that the table kept is, to the last bit, what is made of all trips now.
+fn assert_as_made_anew(session: &mut Session) {
+    session.run("SELECT trips_group_table('fresh')");
+    assert_same(session, "SELECT * FROM kept", "SELECT * FROM fresh");
+}
+
 fn scene() -> (Database, Session, ChaCha8Rng) {
     let database = Database::new();
     let session = database.connect();
@@ -90,8 +96,7 @@ fn groups_that_go_on_day_by_day_are_those_of_all_trips_at_once() {
         assert!(changed < session.count("kept"), "{changed}");
     }
     assert_eq!(refresh(&mut session, "'kept'"), (0, 0, 0, false));
-    session.run("SELECT trips_group_table('fresh')");
-    assert_same(&mut session, "SELECT * FROM kept", "SELECT * FROM fresh");
+    assert_as_made_anew(&mut session);
     assert!(session.count("kept WHERE trips > 5") > 10);
     assert_eq!(
         session.count("kept WHERE geometrytype(flow) = 'MULTILINESTRING'"),
@@ -126,8 +131,7 @@ fn late_trips_are_counted_and_groups_made_anew_know_them_in_their_place() {
         session.value::<i64>("SELECT late_trips FROM trips.group_table"),
         0
     );
-    session.run("SELECT trips_group_table('fresh')");
-    assert_same(&mut session, "SELECT * FROM kept", "SELECT * FROM fresh");
+    assert_as_made_anew(&mut session);
 }
 
 #[test]
@@ -139,8 +143,7 @@ fn a_forgotten_ingest_has_the_groups_made_anew() {
     forget(&mut session, first).unwrap();
     let (trips, _, _, rebuilt) = refresh(&mut session, "'kept'");
     assert_eq!((trips, rebuilt), (302, true));
-    session.run("SELECT trips_group_table('fresh')");
-    assert_same(&mut session, "SELECT * FROM kept", "SELECT * FROM fresh");
+    assert_as_made_anew(&mut session);
 }
 
 #[test]

@@ -43,7 +43,7 @@ struct Cell {
 pub struct Cells {
     limits: Limits,
     /// Numbers of cells by their keys.
-    numbers: Index<()>,
+    numbers: Index,
     cells: Vec<Cell>,
     summaries: Vec<Summary>,
     share: Share,
@@ -95,8 +95,7 @@ impl Cells {
     fn fetch(&mut self, keys: &[(Key, u32)]) {
         self.fetched.clear();
         for (_, hash) in keys {
-            self.numbers
-                .each(*hash, |number, ()| self.fetched.push(number));
+            self.numbers.each(*hash, |number| self.fetched.push(number));
         }
         let mut seen = 0;
         for number in &self.fetched {
@@ -110,7 +109,7 @@ impl Cells {
     /// The number of a trip's cell.
     fn place(&mut self, trip: &Trip, key: &Key, hashed: u32) -> Result<u32, Error> {
         let cells = &self.cells;
-        let is_same = |number, (): &()| {
+        let is_same = |number: u32| {
             cells
                 .get(number as usize)
                 .is_some_and(|cell| cell.key == *key)
@@ -144,7 +143,7 @@ impl Cells {
             first: (trip.departed_at, trip.id),
             summary: NONE,
         });
-        self.numbers.add(hashed, number, ());
+        self.numbers.add(hashed, number);
         Ok(number)
     }
 
