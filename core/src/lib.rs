@@ -8,6 +8,7 @@ pub mod area;
 pub mod error;
 pub mod event;
 pub mod ingest;
+pub mod page;
 pub mod similar;
 pub mod threads;
 

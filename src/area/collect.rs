@@ -1,6 +1,7 @@
 //! Runs of the trips that a transaction adds: they are collected until they fill the memory allowed, then built by
 //! threads while the next are collected.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use pgrx::prelude::*;
@@ -31,6 +32,8 @@ pub struct Collector<'t> {
     sign: i16,
     ingest: Option<i64>,
     entries: Vec<Entry>,
+    /// Room of a run that has been built: memory that is new costs more than what it is filled with.
+    spare: Vec<Entry>,
     /// Entries of a run.
     capacity: usize,
     building: Option<Building>,
@@ -38,6 +41,7 @@ pub struct Collector<'t> {
 
 struct Building {
     run: i64,
+    entries: Arc<Vec<Entry>>,
     indexer: Indexer,
     _registered: Registered,
 }
@@ -51,6 +55,7 @@ impl<'t> Collector<'t> {
             sign,
             ingest,
             entries: Vec::new(),
+            spare: Vec::new(),
             capacity: capacity(),
             building: None,
         }
@@ -91,12 +96,14 @@ impl<'t> Collector<'t> {
     fn build(&mut self) -> Result<(), Error> {
         self.wait()?;
         let run = self.tables.next_run()?;
-        let entries = std::mem::take(&mut self.entries);
+        let next = std::mem::take(&mut self.spare);
+        let entries = Arc::new(std::mem::replace(&mut self.entries, next));
         let blocked = AllBlocked::new();
-        let indexer = Indexer::build(run, entries)?;
+        let indexer = Indexer::build(run, &entries)?;
         drop(blocked);
         self.building = Some(Building {
             run,
+            entries,
             _registered: threads::register(indexer.control()),
             indexer,
         });
@@ -133,6 +140,8 @@ impl<'t> Collector<'t> {
     fn complete(&mut self) -> Result<(), Error> {
         if let Some(building) = self.building.take() {
             let (trees, _) = building.indexer.finish()?;
+            self.spare = Arc::into_inner(building.entries).unwrap_or_default();
+            self.spare.clear();
             let run = Run {
                 id: building.run,
                 sign: self.sign,

@@ -3,13 +3,13 @@
 use trips_core::Error;
 use trips_core::ingest::batch::{Batch, Dimension};
 use trips_core::ingest::pipeline::KnownNames;
-use trips_core::ingest::tuple::TUPLE_LENGTH;
 
 use super::dimension::Dimensions;
 use super::rejects;
 use crate::area::collect::Collector;
 use crate::area::compact;
 use crate::area::writer::{Tables, Writer};
+
 use crate::postgres::bulk_insert::BulkInsert;
 use crate::postgres::memory::Context;
 use crate::postgres::relation::Relation;
@@ -115,10 +115,9 @@ impl<'t> Trees<'t> {
 
 impl Sink for Database<'_> {
     fn store(&mut self, batch: &Batch) -> Result<(), Error> {
-        // SAFETY: target::open has checked that the table has the columns that the parsers form tuples of,
-        // and they leave none null.
-        unsafe { self.insert.insert(&batch.tuples, TUPLE_LENGTH) };
         self.trees.add(batch)?;
+        // SAFETY: target::open has checked that the table has the columns that the parsers form tuples of.
+        unsafe { self.insert.insert(&batch.tuples) };
         self.arguments
             .lend(|| rejects::store(self.ingest, self.file, &batch.rejects))
     }

@@ -1,7 +1,7 @@
 //! BRIN indexes that keep the minimum and maximum of a number, fed with no more rows than they can learn from.
 //!
 //! The server calls an index once for each row. What such an index keeps of a page range is the least and the greatest
-//! value in it, so of the rows that one call of the heap put on a page it need be told of two.
+//! value in it, so of the rows that were put into a range in one go it need be told of two.
 
 use pgrx::prelude::*;
 
@@ -15,15 +15,19 @@ const TYPES: [pg_sys::BuiltinOid; 3] = [
     pg_sys::BuiltinOid::TIMESTAMPTZOID,
 ];
 
-/// 64-bit words of a tuple's header, where it has no nulls.
-const HEADER_WORDS: usize = 3;
+/// Where a tuple's header says where its values start (`t_hoff`).
+const VALUES_AT: usize = 22;
+
+/// What `pages_per_range` is where nothing else was said (BRIN_DEFAULT_PAGES_PER_RANGE).
+const PAGES_PER_RANGE: u32 = 128;
 
 /// An index of this kind on one of a table's leading 64-bit columns.
 pub struct MinMax {
     index: pg_sys::Relation,
     info: *mut pg_sys::IndexInfo,
-    /// The word of a tuple's image that holds the column.
-    word: usize,
+    pages_per_range: u32,
+    /// Where the column is, from the start of a tuple's values.
+    offset: usize,
 }
 
 /// Takes the indexes of this kind out of those that `target` will update; they stay behind the others in its arrays.
@@ -40,11 +44,12 @@ pub unsafe fn take_from(target: *mut pg_sys::ResultRelInfo) -> (Vec<MinMax>, i32
         for place in 0..all as usize {
             let index = (*target).ri_IndexRelationDescs.add(place);
             let info = (*target).ri_IndexRelationInfo.add(place);
-            if let Some(word) = word(*index, *info, (*target).ri_RelationDesc) {
+            if let Some(offset) = offset(*index, *info, (*target).ri_RelationDesc) {
                 taken.push(MinMax {
                     index: *index,
                     info: *info,
-                    word,
+                    pages_per_range: pages_per_range(*index),
+                    offset,
                 });
                 continue;
             }
@@ -57,11 +62,11 @@ pub unsafe fn take_from(target: *mut pg_sys::ResultRelInfo) -> (Vec<MinMax>, i32
     }
 }
 
-/// The word that holds the one column of an index of this kind; none for any other index.
+/// Where in a tuple's values the one column of an index of this kind is; none for any other index.
 ///
 /// # Safety
 /// Index and table are open, and `info` describes the index.
-unsafe fn word(
+unsafe fn offset(
     index: pg_sys::Relation,
     info: *const pg_sys::IndexInfo,
     table: pg_sys::Relation,
@@ -82,60 +87,81 @@ unsafe fn word(
                     .any(|t| attribute.atttypid == pg_sys::Oid::from(*t))
         };
         (is_plain && number > 0 && attributes.iter().take(number).all(is_number))
-            .then_some(HEADER_WORDS + number - 1)
+            .then_some((number - 1) * size_of::<i64>())
     }
+}
+
+/// How many pages the index keeps a minimum and a maximum for.
+///
+/// # Safety
+/// It is an open BRIN index.
+unsafe fn pages_per_range(index: pg_sys::Relation) -> u32 {
+    /// BrinOptions (access/brin.h), for which pgrx has no bindings.
+    #[repr(C)]
+    struct Options {
+        size: i32,
+        pages_per_range: pg_sys::BlockNumber,
+    }
+    // SAFETY: rd_options is null, or for a BRIN index of that kind.
+    let options = unsafe { (*index).rd_options.cast::<Options>().as_ref() };
+    options.map_or(PAGES_PER_RANGE, |options| options.pages_per_range.max(1))
 }
 
 impl MinMax {
     /// Tells the index of rows that `table` now holds: `rows` gives, in the order in which they were inserted, each
-    /// row's image and slot. Of each page's rows it is told of the first, the least and the greatest.
+    /// row's tuple and place. Of each page range's rows it is told of the first, the least and the greatest.
     ///
     /// # Safety
-    /// The slots hold tuples of these images, which the heap has just inserted into `table`, the index's table.
-    pub unsafe fn insert<'a, const WORDS: usize>(
+    /// These tuples have just been inserted at these places of `table`, the index's table.
+    pub unsafe fn insert<'a>(
         &self,
         table: pg_sys::Relation,
-        rows: impl Iterator<Item = (&'a [u64; WORDS], *mut pg_sys::TupleTableSlot)>,
+        rows: impl Iterator<Item = (&'a [u8], pg_sys::ItemPointerData)>,
     ) {
-        let mut page: Option<Page> = None;
-        for (image, slot) in rows {
-            let Some(word) = image.get(self.word) else {
+        let mut range: Option<Range> = None;
+        for (tuple, place) in rows {
+            let Some(value) = self.value(tuple) else {
                 return;
             };
-            // SAFETY: the slot is valid, and the heap has set where its tuple is.
-            let place = unsafe { (*slot).tts_tid };
-            let row = Row {
-                value: *word as i64,
-                place,
-            };
-            match &mut page {
-                Some(page) if page.first.block() == row.block() => page.add(row),
+            let row = Row { value, place };
+            let number = row.block() / self.pages_per_range;
+            match &mut range {
+                Some(range) if range.number == number => range.add(row),
                 _ => {
-                    if let Some(page) = page.replace(Page::new(row)) {
+                    if let Some(range) = range.replace(Range::new(number, row)) {
                         // SAFETY: the caller's promise.
-                        unsafe { self.tell(table, &page) };
+                        unsafe { self.tell(table, &range) };
                     }
                 }
             }
         }
-        if let Some(page) = page {
+        if let Some(range) = range {
             // SAFETY: the caller's promise.
-            unsafe { self.tell(table, &page) };
+            unsafe { self.tell(table, &range) };
         }
+    }
+
+    /// What a tuple has in the column.
+    #[inline]
+    fn value(&self, tuple: &[u8]) -> Option<i64> {
+        let values = usize::from(*tuple.get(VALUES_AT)?);
+        let value = tuple.get(values + self.offset..)?.first_chunk()?;
+        Some(i64::from_ne_bytes(*value))
     }
 
     /// # Safety
     /// As [`MinMax::insert`].
-    unsafe fn tell(&self, table: pg_sys::Relation, page: &Page) {
+    unsafe fn tell(&self, table: pg_sys::Relation, range: &Range) {
         let mut told = [None; 3];
-        for (place, row) in [page.first, page.least, page.greatest]
+        for (number, row) in [range.first, range.least, range.greatest]
             .into_iter()
             .enumerate()
         {
-            if told.contains(&Some(row.offset())) {
+            let place = (row.block(), row.place.ip_posid);
+            if told.contains(&Some(place)) {
                 continue;
             }
-            told[place] = Some(row.offset());
+            told[number] = Some(place);
             let (mut value, mut is_null) = (pg_sys::Datum::from(row.value), false);
             let mut at = row.place;
             // SAFETY: index and table are open; the index has one column, of a type that is passed by value.
@@ -162,26 +188,25 @@ struct Row {
 }
 
 impl Row {
-    fn block(&self) -> (u16, u16) {
-        (self.place.ip_blkid.bi_hi, self.place.ip_blkid.bi_lo)
-    }
-
-    fn offset(&self) -> u16 {
-        self.place.ip_posid
+    fn block(&self) -> u32 {
+        let pg_sys::BlockIdData { bi_hi, bi_lo } = self.place.ip_blkid;
+        u32::from(bi_hi) << 16 | u32::from(bi_lo)
     }
 }
 
-/// What an index is told of the rows on one page. The first is among them because an index that summarizes by itself
-/// does so when the first row of a page range arrives.
-struct Page {
+/// What an index is told of the rows in one page range. The first is among them because an index that summarizes by
+/// itself does so when the first row of a page range arrives.
+struct Range {
+    number: u32,
     first: Row,
     least: Row,
     greatest: Row,
 }
 
-impl Page {
-    fn new(row: Row) -> Page {
-        Page {
+impl Range {
+    fn new(number: u32, row: Row) -> Range {
+        Range {
+            number,
             first: row,
             least: row,
             greatest: row,

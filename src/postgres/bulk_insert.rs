@@ -1,9 +1,15 @@
-//! Inserting many rows at a time, as COPY does it, into an ordinary table: ready heap tuples, or values.
+//! Inserting many rows at a time into an ordinary table: ready heap tuples, or values.
+//!
+//! Where the table allows it, rows fill [`Pages`] that are appended whole; otherwise, and for the few that are left at
+//! the end, the heap takes up to a thousand at a time, as from COPY.
 
 use pgrx::prelude::*;
+use trips_core::ingest::tuple::{Tuple, bytes_of};
+use trips_core::page::{MAX_TUPLE_BYTES, Page};
 
 use super::brin::{self, MinMax};
 use super::memory::Context;
+use super::page_append::{ENOUGH_PAGES, Pages};
 use super::relation::Relation;
 use super::value::Value;
 
@@ -13,12 +19,19 @@ const TUPLES_PER_CALL: usize = 1000;
 /// Bytes of values that one call takes, unless a row alone has more.
 const BYTES_PER_CALL: usize = 256 * 1024;
 
-/// An insert into one table that goes on until `finish`. Without `finish` the transaction must abort: the
-/// server then releases what this holds.
+/// The longest tuple that is never moved to a TOAST table, in bytes: a quarter of a page (TOAST_TUPLE_THRESHOLD).
+const TOAST_THRESHOLD: usize = 2032;
+
+/// An insert into one table that goes on until `finish`; until then rows may wait for others. Without `finish` the
+/// transaction must abort: the server then releases what this holds.
 pub struct BulkInsert<'r> {
     executor: Executor<'r>,
+    /// Rows that wait; none where the table's rows do not come in whole pages.
+    pages: Option<Pages>,
     /// What one call allocates; emptied after each.
     scratch: Context,
+    /// What telling the indexes of a page allocates, which may be while a call is under way.
+    index_scratch: Context,
     /// Holds all that the server allocated for the executor.
     state: Context,
 }
@@ -27,7 +40,10 @@ pub struct BulkInsert<'r> {
 struct Executor<'r> {
     relation: &'r Relation,
     slots: Vec<*mut pg_sys::TupleTableSlot>,
+    /// What slots hold that do not own their tuples.
     tuples: Vec<pg_sys::HeapTupleData>,
+    /// For tuples of pages, on their way to indexes.
+    page_slot: *mut pg_sys::TupleTableSlot,
     target: *mut pg_sys::ResultRelInfo,
     state: *mut pg_sys::EState,
     bulk: pg_sys::BulkInsertState,
@@ -49,6 +65,7 @@ impl<'r> BulkInsert<'r> {
     /// Prepares to insert into `relation`, which must be [`Relation::is_heap`] and locked ROW EXCLUSIVE.
     pub fn begin(relation: &'r Relation) -> BulkInsert<'r> {
         let scratch = Context::new(c"trips_ext bulk insert call");
+        let index_scratch = Context::new(c"trips_ext bulk insert indexes");
         let state = Context::new(c"trips_ext bulk insert");
         let executor = {
             let _entered = state.enter();
@@ -56,49 +73,90 @@ impl<'r> BulkInsert<'r> {
         };
         BulkInsert {
             executor,
+            pages: Pages::of(relation),
             scratch,
+            index_scratch,
             state,
         }
     }
 
-    /// Inserts tuples in their order, with CHECK constraints and indexes.
+    /// Inserts ready tuples, with CHECK constraints and indexes.
     ///
     /// # Safety
-    /// The first `length` bytes of each image are a whole heap tuple of the relation's columns, with no null
-    /// where one is forbidden.
-    pub unsafe fn insert<const WORDS: usize>(&mut self, images: &[[u64; WORDS]], length: usize) {
-        for chunk in images.chunks(TUPLES_PER_CALL) {
-            self.reserve(chunk.len());
-            self.scratch.lend(|| {
-                self.executor.store_images(chunk, length);
-                if self.executor.has_checks {
-                    self.executor.check(chunk.len());
-                }
-                self.executor.insert(chunk.len());
-                self.executor.index_images(chunk);
-            });
+    /// The relation has the columns of `trips.trip`.
+    pub unsafe fn insert(&mut self, tuples: &[Tuple]) {
+        if self.pages.is_some() && !self.executor.has_checks {
+            let push = |tuple| self.push(|pages| pages.push_trip(tuple));
+            return tuples.iter().for_each(push);
+        }
+        for chunk in tuples.chunks(TUPLES_PER_CALL) {
+            self.heap_insert(chunk.iter().map(bytes_of));
         }
     }
 
-    /// Inserts rows in their order, with NOT NULL and CHECK constraints, indexes and TOAST; triggers, foreign keys
-    /// among them, do not fire. Each row has a value for every column, and nothing else gives one: no default, no
-    /// expression. Raises 42804 where that is not so, and what INSERT raises.
+    /// Inserts rows, with NOT NULL and CHECK constraints, indexes and TOAST; triggers, foreign keys among them, do not
+    /// fire. Each row has a value for every column, and nothing else gives one: no default, no expression. Raises 42804
+    /// where that is not so, and what INSERT raises.
     pub fn insert_rows<'v, R: AsRef<[Value<'v>]>>(&mut self, rows: &[R]) {
         let mut left = rows;
         while !left.is_empty() {
             let (chunk, rest) = left.split_at(rows_of_a_call(left));
             self.reserve(chunk.len());
-            self.scratch.lend(|| {
-                self.executor.store_rows(chunk);
-                if self.executor.has_checks || self.executor.has_not_null {
-                    self.executor.check(chunk.len());
-                }
+            let entered = self.scratch.enter();
+            self.executor.store_rows(chunk);
+            self.executor.check(chunk.len());
+            let to_pages = self.pages.is_some() && self.executor.fit_pages(chunk.len());
+            if !to_pages {
                 self.executor.insert(chunk.len());
-                self.executor.index_rows(chunk.len());
-                self.executor.clear(chunk.len());
-            });
+            }
+            drop(entered);
+            for place in 0..chunk.len() {
+                if to_pages {
+                    // SAFETY: the slot keeps its tuple until it is cleared.
+                    let tuple = unsafe { tuple_in(self.executor.slots[place]) };
+                    self.push(|pages| pages.push(tuple));
+                }
+            }
+            self.executor.clear(chunk.len());
+            self.scratch.reset();
             left = rest;
         }
+    }
+
+    /// Has the heap take tuples that were made for the relation.
+    fn heap_insert<'t>(&mut self, tuples: impl ExactSizeIterator<Item = &'t [u8]>) {
+        let count = tuples.len();
+        self.reserve(count);
+        self.scratch.lend(|| {
+            self.executor.store(tuples);
+            self.executor.check(count);
+            self.executor.insert(count);
+            self.executor.clear(count);
+        });
+    }
+
+    /// Has `push` add a tuple to the pages; where they have no room for it, they are appended first.
+    #[inline]
+    fn push(&mut self, push: impl Fn(&mut Pages) -> bool) {
+        while let Some(pages) = &mut self.pages
+            && !push(pages)
+        {
+            let count = pages.used().len();
+            self.append(count);
+        }
+    }
+
+    /// Appends the first `count` pages, and tells the indexes.
+    fn append(&mut self, count: usize) {
+        let Some(pages) = &mut self.pages else {
+            return;
+        };
+        let first = pages.append(self.executor.relation, count);
+        self.index_scratch.lend(|| {
+            // SAFETY: the pages have just been put into the relation, as these blocks.
+            unsafe { self.executor.index_pages(first, &pages.used()[..count]) };
+        });
+        pages.clear(count);
     }
 
     /// Makes slots for so many tuples.
@@ -109,8 +167,18 @@ impl<'r> BulkInsert<'r> {
         }
     }
 
-    /// Ends the insert; the tuples can be seen by the next command of the transaction.
-    pub fn finish(self) {
+    /// Inserts what waits and ends the insert; the rows can be seen by the next command of the transaction.
+    pub fn finish(mut self) {
+        let waiting = self.pages.as_ref().map_or(0, |pages| pages.used().len());
+        if waiting > ENOUGH_PAGES {
+            self.append(waiting - 1);
+        }
+        // The heap puts the rest, less than a page of its own each, where there is room.
+        if let Some(pages) = self.pages.take() {
+            for page in pages.used() {
+                self.heap_insert(page.tuples().map(|(_, tuple)| tuple));
+            }
+        }
         self.executor.finish();
     }
 }
@@ -141,6 +209,7 @@ impl<'r> Executor<'r> {
             relation,
             slots: Vec::new(),
             tuples: Vec::new(),
+            page_slot: new_slot(relation),
             target,
             state,
             bulk,
@@ -157,28 +226,19 @@ impl<'r> Executor<'r> {
 
     /// Makes slots until there are `count`, in the current memory context as `begin`.
     fn add_slots(&mut self, count: usize) {
-        // SAFETY: the descriptor belongs to the open relation, and the slots' operations are a static of the server.
-        let slot = || unsafe {
-            pg_sys::MakeSingleTupleTableSlot(
-                (*self.relation.as_ptr()).rd_att,
-                &raw const pg_sys::TTSOpsHeapTuple,
-            )
-        };
-        self.slots.resize_with(count, slot);
-        // What the slots hold between two calls is a copy of the old ones' content.
+        let relation = self.relation;
+        self.slots.resize_with(count, || new_slot(relation));
+        // What the slots hold between two calls is nothing.
         self.tuples = vec![pg_sys::HeapTupleData::default(); count];
     }
 
-    /// Puts the tuples of `chunk` into the first slots.
-    fn store_images<const WORDS: usize>(&mut self, chunk: &[[u64; WORDS]], length: usize) {
-        let table = self.relation.oid();
+    /// Puts tuples into the first slots.
+    fn store<'t>(&mut self, tuples: impl Iterator<Item = &'t [u8]>) {
         let places = self.tuples.iter_mut().zip(&self.slots);
-        for (image, (tuple, slot)) in chunk.iter().zip(places) {
-            tuple.t_len = length as u32;
-            tuple.t_tableOid = table;
-            tuple.t_data = image.as_ptr().cast_mut().cast();
-            // SAFETY: the slot is one for heap tuples; tuple and image outlive the use of the slot's content, which
-            // the next `store` or `finish` replaces without looking at it.
+        for (bytes, (tuple, slot)) in tuples.zip(places) {
+            *tuple = heap_tuple(self.relation, bytes);
+            // SAFETY: the slot is one for heap tuples; tuple and bytes outlive the use of the slot's content, which is
+            // cleared before the caller's call ends.
             unsafe { pg_sys::ExecStoreHeapTuple(tuple, *slot, false) };
         }
     }
@@ -219,6 +279,18 @@ impl<'r> Executor<'r> {
         }
     }
 
+    /// Whether all tuples in the first slots may go to pages: none is longer than the heap would leave it.
+    fn fit_pages(&self, count: usize) -> bool {
+        let longest = match self.relation.has_toast() {
+            true => TOAST_THRESHOLD,
+            false => MAX_TUPLE_BYTES,
+        };
+        // SAFETY: each slot holds a tuple.
+        let fits = |slot: &*mut pg_sys::TupleTableSlot| unsafe { tuple_in(*slot) }.len() <= longest;
+        self.slots.iter().take(count).all(fits)
+    }
+
+    /// Has the heap take the tuples in the first slots, and tells the indexes.
     fn insert(&mut self, count: usize) {
         // SAFETY: each of the first `count` slots holds a tuple, which is the slot's own or else copied by the heap
         // before that changes its header.
@@ -232,9 +304,25 @@ impl<'r> Executor<'r> {
                 self.bulk,
             );
         }
+        for index in &self.min_max {
+            // SAFETY: each slot holds a tuple, and the heap has set where it is.
+            let rows = self.slots.iter().take(count).map(|slot| unsafe { (tuple_in(*slot), (**slot).tts_tid) });
+            // SAFETY: these rows have just been inserted.
+            unsafe { index.insert(self.relation.as_ptr(), rows) };
+        }
+        if self.has_other_indexes() {
+            for slot in self.slots.iter().take(count) {
+                // SAFETY: target, executor and slot were made for this relation in `begin`; the slot's tuple is in the table.
+                unsafe { insert_index_tuples(self.target, *slot, self.state) };
+            }
+            self.forget_expressions();
+        }
     }
 
     fn check(&mut self, count: usize) {
+        if !self.has_checks && !self.has_not_null {
+            return;
+        }
         for slot in self.slots.iter().take(count) {
             // SAFETY: target, executor and slot were made for this relation in `begin`.
             unsafe { pg_sys::ExecConstraints(self.target, *slot, self.state) };
@@ -242,36 +330,40 @@ impl<'r> Executor<'r> {
         self.forget_expressions();
     }
 
-    /// Tells the indexes of the images in the first slots.
-    fn index_images<const WORDS: usize>(&mut self, chunk: &[[u64; WORDS]]) {
+    /// Tells the indexes of the tuples of pages, of which the first is the block `first`.
+    ///
+    /// # Safety
+    /// The pages have just been put into the relation.
+    unsafe fn index_pages(&mut self, first: u32, pages: &[Page]) {
+        let rows = || {
+            (first..).zip(pages).flat_map(|(block, page)| {
+                let tuples = page.tuples();
+                tuples.map(move |(number, tuple)| (tuple, place(block, number)))
+            })
+        };
         for index in &self.min_max {
-            let rows = chunk.iter().zip(self.slots.iter().copied());
-            // SAFETY: the slots hold the tuples of the chunk's images, as `store_images` put them there.
-            unsafe { index.insert(self.relation.as_ptr(), rows) };
+            // SAFETY: the caller's promise.
+            unsafe { index.insert(self.relation.as_ptr(), rows()) };
         }
-        self.index(chunk.len());
+        if self.has_other_indexes() {
+            for (bytes, place) in rows() {
+                let mut tuple = heap_tuple(self.relation, bytes);
+                tuple.t_self = place;
+                // SAFETY: as in `insert`; the slot is cleared before the tuple goes.
+                unsafe {
+                    pg_sys::ExecStoreHeapTuple(&mut tuple, self.page_slot, false);
+                    insert_index_tuples(self.target, self.page_slot, self.state);
+                    pg_sys::ExecClearTuple(self.page_slot);
+                }
+            }
+            self.forget_expressions();
+        }
     }
 
-    /// Tells all indexes of the rows in the first slots, which have no images.
-    fn index_rows(&mut self, count: usize) {
-        // SAFETY: the target's arrays hold them all, those of `min_max` last.
-        let others =
-            unsafe { std::mem::replace(&mut (*self.target).ri_NumIndices, self.all_indexes) };
-        self.index(count);
-        // SAFETY: as before.
-        unsafe { (*self.target).ri_NumIndices = others };
-    }
-
-    fn index(&mut self, count: usize) {
+    /// Whether there are indexes that must be told of every row.
+    fn has_other_indexes(&self) -> bool {
         // SAFETY: ExecOpenIndices has filled the target in.
-        if unsafe { (*self.target).ri_NumIndices == 0 } {
-            return;
-        }
-        for slot in self.slots.iter().take(count) {
-            // SAFETY: as in `check`; heap_multi_insert has set where in the table each slot's tuple is.
-            unsafe { insert_index_tuples(self.target, *slot, self.state) };
-        }
-        self.forget_expressions();
+        unsafe { (*self.target).ri_NumIndices > 0 }
     }
 
     /// Empties the first slots, before their tuples' memory is reset.
@@ -297,7 +389,7 @@ impl<'r> Executor<'r> {
         // SAFETY: each of these was made in `begin` and is released once, here.
         unsafe {
             pg_sys::FreeBulkInsertState(self.bulk);
-            for slot in &self.slots {
+            for slot in self.slots.iter().chain([&self.page_slot]) {
                 pg_sys::ExecDropSingleTupleTableSlot(*slot);
             }
             (*self.target).ri_NumIndices = self.all_indexes;
@@ -315,6 +407,50 @@ fn rows_of_a_call<'v, R: AsRef<[Value<'v>]>>(rows: &[R]) -> usize {
         bytes <= BYTES_PER_CALL
     });
     fitting.count().max(1)
+}
+
+/// A slot for heap tuples of a table, in the current memory context.
+fn new_slot(relation: &Relation) -> *mut pg_sys::TupleTableSlot {
+    // SAFETY: the descriptor belongs to the open relation, and the slots' operations are a static of the server.
+    unsafe {
+        pg_sys::MakeSingleTupleTableSlot(
+            (*relation.as_ptr()).rd_att,
+            &raw const pg_sys::TTSOpsHeapTuple,
+        )
+    }
+}
+
+/// A tuple as the server knows it. It is no longer valid than the bytes, which are aligned as a tuple's are.
+fn heap_tuple(relation: &Relation, bytes: &[u8]) -> pg_sys::HeapTupleData {
+    pg_sys::HeapTupleData {
+        t_len: bytes.len() as u32,
+        t_tableOid: relation.oid(),
+        t_data: bytes.as_ptr().cast_mut().cast(),
+        ..Default::default()
+    }
+}
+
+/// The tuple in a slot.
+///
+/// # Safety
+/// It is a slot of [`new_slot`], with a tuple, and neither changes while the result is used.
+unsafe fn tuple_in<'t>(slot: *mut pg_sys::TupleTableSlot) -> &'t [u8] {
+    // SAFETY: slots with these operations are of this type.
+    unsafe {
+        let tuple = (*slot.cast::<pg_sys::HeapTupleTableSlot>()).tuple;
+        std::slice::from_raw_parts((*tuple).t_data.cast(), (*tuple).t_len as usize)
+    }
+}
+
+/// Where in a table a tuple is.
+fn place(block: u32, number: u16) -> pg_sys::ItemPointerData {
+    pg_sys::ItemPointerData {
+        ip_blkid: pg_sys::BlockIdData {
+            bi_hi: (block >> 16) as u16,
+            bi_lo: block as u16,
+        },
+        ip_posid: number,
+    }
 }
 
 /// ExecInsertIndexTuples, whose parameters differ between versions.

@@ -8,6 +8,7 @@ pub mod bulk_insert;
 pub mod exit;
 pub mod latch;
 pub mod memory;
+mod page_append;
 pub mod message;
 pub mod planner;
 pub mod privileges;

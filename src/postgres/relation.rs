@@ -89,6 +89,51 @@ impl Relation {
         }
     }
 
+    /// Whether its rows outlive sessions and crashes: it is neither temporary nor unlogged.
+    pub fn is_permanent(&self) -> bool {
+        // SAFETY: rd_rel is set while the relation is open.
+        let persistence = unsafe { (*(*self.relation).rd_rel).relpersistence };
+        persistence == pg_sys::RELPERSISTENCE_PERMANENT as std::ffi::c_char
+    }
+
+    /// How many blocks its file has at the moment.
+    pub fn blocks(&self) -> u32 {
+        // SAFETY: open until `drop`.
+        unsafe {
+            pg_sys::RelationGetNumberOfBlocksInFork(
+                self.relation,
+                pg_sys::ForkNumber::MAIN_FORKNUM,
+            )
+        }
+    }
+
+    /// Whether it has a column whose long values may be compressed or kept elsewhere.
+    pub fn has_toast(&self) -> bool {
+        // SAFETY: the descriptor is valid while the relation is open, and has natts attributes.
+        let columns = unsafe { pgrx::PgTupleDesc::from_pg_unchecked((*self.relation).rd_att) };
+        let plain = pg_sys::TYPSTORAGE_PLAIN as std::ffi::c_char;
+        columns.iter().any(|column| column.attstorage != plain)
+    }
+
+    /// How full an INSERT may make a page, in percent: 10 to 100.
+    pub fn fill_factor(&self) -> usize {
+        // SAFETY: rd_options is null, or for a table of the kind StdRdOptions.
+        let options = unsafe {
+            (*self.relation)
+                .rd_options
+                .cast::<pg_sys::StdRdOptions>()
+                .as_ref()
+        };
+        let percent = options.map_or(pg_sys::HEAP_DEFAULT_FILLFACTOR as i32, |o| o.fillfactor);
+        percent.clamp(10, 100) as usize
+    }
+
+    /// Counts rows that were inserted, for the statistics that autovacuum looks at.
+    pub fn count_inserted(&self, rows: usize) {
+        // SAFETY: open until `drop`.
+        unsafe { pg_sys::pgstat_count_heap_insert(self.relation, rows as pg_sys::PgStat_Counter) };
+    }
+
     /// Whether any trigger fires on INSERT that calls none of the functions `own`; a foreign key's and a disabled one
     /// count.
     pub fn has_foreign_insert_triggers(&self, own: &[pg_sys::Oid]) -> bool {

@@ -37,7 +37,7 @@ mod tests {
             .collect();
         let mut insert = BulkInsert::begin(&table);
         // SAFETY: the tuples are those of trips.trip.
-        unsafe { insert.insert(&tuples, TUPLE_LENGTH) };
+        unsafe { insert.insert(&tuples) };
         insert.finish();
         Spi::run("SELECT 1").unwrap();
     }

@@ -81,14 +81,13 @@ pub struct Indexer {
 
 impl Indexer {
     /// Builds the run `run` of entries, which are those of a tree of origins. The caller blocks all signals around this
-    /// call, so that none is ever delivered to the threads.
+    /// call, so that none is ever delivered to the threads. After [`Indexer::finish`] nothing here holds the entries.
     ///
     /// # Errors
     /// 53000 where the system has no thread left; here and in [`Indexer::merge`].
-    pub fn build(run: i64, entries: Vec<Entry>) -> Result<Indexer, Error> {
-        let entries = Arc::new(entries);
+    pub fn build(run: i64, entries: &Arc<Vec<Entry>>) -> Result<Indexer, Error> {
         Indexer::start(|end, link| {
-            let entries = Arc::clone(&entries);
+            let entries = Arc::clone(entries);
             move || {
                 let tree = build::build(&entries, run, end, |row| link.send(Message::Row(row)))?;
                 drop(entries);

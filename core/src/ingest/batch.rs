@@ -7,6 +7,7 @@ use hashbrown::HashMap;
 use memchr::memchr;
 
 use super::header::Header;
+use super::marks::Marks;
 use super::parse::{name, point, time};
 use super::record::{Fields, Record, Records, Row};
 use super::source::Block;
@@ -82,9 +83,16 @@ impl Batch {
 #[derive(Debug)]
 pub struct Parser<N> {
     header: Header,
+    marks: Marks,
+    fields: Fields,
+    values: ValueReader<N>,
+}
+
+/// What the values of a row are read with.
+#[derive(Debug)]
+struct ValueReader<N> {
     ingest: i64,
     names: N,
-    fields: Fields,
     regions: NameIds,
     datasources: NameIds,
 }
@@ -95,17 +103,20 @@ impl<N: Names> Parser<N> {
     pub fn new(header: &Header, ingest: i64, names: N) -> Self {
         Parser {
             header: header.clone(),
-            ingest,
-            names,
+            marks: Marks::default(),
             fields: Fields::default(),
-            regions: NameIds::default(),
-            datasources: NameIds::default(),
+            values: ValueReader {
+                ingest,
+                names,
+                regions: NameIds::default(),
+                datasources: NameIds::default(),
+            },
         }
     }
 
     /// What the names are asked of.
     pub fn names(&self) -> &N {
-        &self.names
+        &self.values.names
     }
 
     /// The rows of `block`.
@@ -116,21 +127,31 @@ impl<N: Names> Parser<N> {
     /// reject.
     pub fn parse(&mut self, block: &Block) -> Result<Batch, Error> {
         let bytes = block.bytes.as_slice();
+        let header = &self.header;
+        self.marks.find(bytes);
         // Nearly all files are clean, so it pays to ask this for the whole block at once.
-        let is_text = memchr(0, bytes).is_none() && simdutf8::basic::from_utf8(bytes).is_ok();
+        let is_text = !self.marks.has_nul() && simdutf8::basic::from_utf8(bytes).is_ok();
         let mut batch = Batch {
             tuples: Vec::with_capacity(bytes.len() / TYPICAL_ROW_BYTES + 1),
             bytes: bytes.len() as u64,
             ..Batch::default()
         };
-        for record in Records::new(bytes, block.first_line, self.header.line_ending()) {
-            let record = record.map_err(|quote| Error::UnterminatedQuote {
-                file: self.header.file().to_owned(),
+        let mut records = Records::new(bytes, block.first_line, header.line_ending());
+        while let Some(next) = records.next_row(&self.marks, &mut self.fields, header.columns()) {
+            let (record, row) = next.map_err(|quote| Error::UnterminatedQuote {
+                file: header.file().to_owned(),
                 line: quote.line,
             })?;
-            self.check_size(&record)?;
+            check_size(header, &record)?;
             batch.rows_read += 1;
-            match self.row(&record, is_text)? {
+            let trip = match encoding_problem(&record, is_text) {
+                Some(reason) => Err((None, reason)),
+                None => match row {
+                    Ok(row) => self.values.trip(header, &record, &row)?,
+                    Err(reason) => Err((None, reason)),
+                },
+            };
+            match trip {
                 Ok(trip) => batch.tuples.push(trip.to_tuple()),
                 Err((column, reason)) => batch.rejects.push(Reject {
                     line: record.line,
@@ -142,37 +163,19 @@ impl<N: Names> Parser<N> {
         }
         Ok(batch)
     }
+}
 
-    /// Whether a record is one that an ingest can go on from.
-    fn check_size(&self, record: &Record<'_>) -> Result<(), Error> {
-        if record.bytes.len() > MAX_RECORD_BYTES {
-            return Err(Error::RecordTooLong {
-                file: self.header.file().to_owned(),
-                line: record.line,
-            });
-        }
-        if record.line > MAX_LINES {
-            return Err(Error::TooManyLines {
-                file: self.header.file().to_owned(),
-            });
-        }
-        Ok(())
-    }
-
-    /// The trip of a record, or what is wrong with it. `is_text` says that the record is known to
-    /// be UTF-8 without NUL.
+impl<N: Names> ValueReader<N> {
+    /// The trip of a row, or what is wrong with it.
     #[inline]
-    fn row(&mut self, record: &Record<'_>, is_text: bool) -> Result<Result<Trip, Refusal>, Error> {
-        if !is_text && let Some(reason) = encoding_problem(record.bytes) {
-            return Ok(Err((None, reason)));
-        }
-        let columns = self.header.columns();
-        let row = match self.fields.read(record, self.header.line_ending(), columns) {
-            Ok(row) => row,
-            Err(reason) => return Ok(Err((None, reason))),
-        };
-        let values = match check_shape(&self.header, record, &row)
-            .and_then(|()| Values::read(&self.header, &row, &self.regions, &self.datasources))
+    fn trip(
+        &mut self,
+        header: &Header,
+        record: &Record<'_>,
+        row: &Row<'_>,
+    ) -> Result<Result<Trip, Refusal>, Error> {
+        let values = match check_shape(header, record, row)
+            .and_then(|()| Values::read(header, row, &mut self.regions, &mut self.datasources))
         {
             Ok(values) => values,
             Err(refusal) => return Ok(Err(refusal)),
@@ -197,18 +200,38 @@ impl<N: Names> Parser<N> {
     }
 }
 
+/// Whether a record is one that an ingest can go on from.
+fn check_size(header: &Header, record: &Record<'_>) -> Result<(), Error> {
+    if record.bytes.len() > MAX_RECORD_BYTES {
+        return Err(Error::RecordTooLong {
+            file: header.file().to_owned(),
+            line: record.line,
+        });
+    }
+    if record.line > MAX_LINES {
+        return Err(Error::TooManyLines {
+            file: header.file().to_owned(),
+        });
+    }
+    Ok(())
+}
+
 /// A guess that is good for the files that the product was made for.
 const TYPICAL_ROW_BYTES: usize = 100;
 
 /// Why a row is rejected.
 type Refusal = (Option<Column>, Reason);
 
-/// Why a record is no text, if it is none.
-fn encoding_problem(record: &[u8]) -> Option<Reason> {
-    if memchr(0, record).is_some() {
+/// Why a record is no text, if it is none. `is_text` says that the whole block is known to be some.
+#[inline]
+fn encoding_problem(record: &Record<'_>, is_text: bool) -> Option<Reason> {
+    if is_text {
+        return None;
+    }
+    if memchr(0, record.bytes).is_some() {
         return Some(Reason::Nul);
     }
-    InvalidBytes::find(record).map(Reason::Encoding)
+    InvalidBytes::find(record.bytes).map(Reason::Encoding)
 }
 
 /// Whether a row has the fields that the header names, none of them too long.
@@ -246,8 +269,8 @@ impl<'a> Values<'a> {
     fn read(
         header: &Header,
         row: &Row<'a>,
-        regions: &NameIds,
-        datasources: &NameIds,
+        regions: &mut NameIds,
+        datasources: &mut NameIds,
     ) -> Result<Self, Refusal> {
         let field = |column| row.get(header.position(column));
         Ok(Values {
@@ -261,7 +284,11 @@ impl<'a> Values<'a> {
 }
 
 #[inline]
-fn read_name<'a>(column: Column, field: &'a [u8], known: &NameIds) -> Result<Name<'a>, Refusal> {
+fn read_name<'a>(
+    column: Column,
+    field: &'a [u8],
+    known: &mut NameIds,
+) -> Result<Name<'a>, Refusal> {
     known
         .find(field)
         .map_err(|error| (Some(column), Reason::name(column, error)))
@@ -323,17 +350,39 @@ impl Name<'_> {
 }
 
 /// The names of a dimension that have an id already. There can be 32,767 at the most.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct NameIds {
     ids: HashMap<Box<[u8]>, i16>,
+    /// Names that were looked up lately, each in its own place: most rows have one of a few.
+    recent: [Option<(Box<[u8]>, i16)>; RECENT],
+}
+
+const RECENT: usize = 64;
+
+impl Default for NameIds {
+    fn default() -> Self {
+        NameIds {
+            ids: HashMap::default(),
+            recent: [const { None }; RECENT],
+        }
+    }
 }
 
 impl NameIds {
     /// The name in `field`. A name is its own normal form, so a field that is spelled like a known
     /// name needs no look at its characters.
     #[inline]
-    fn find<'a>(&self, field: &'a [u8]) -> Result<Name<'a>, name::NameError> {
+    fn find<'a>(&mut self, field: &'a [u8]) -> Result<Name<'a>, name::NameError> {
+        let [first, middle, last] = [0, field.len() / 2, field.len().wrapping_sub(1)]
+            .map(|at| usize::from(field.get(at).copied().unwrap_or_default()));
+        let place = (first ^ middle * 5 ^ last * 11 ^ field.len()) % RECENT;
+        if let Some((name, id)) = &self.recent[place]
+            && **name == *field
+        {
+            return Ok(Name::Known(*id));
+        }
         if let Some(id) = self.ids.get(field) {
+            self.recent[place] = Some((field.into(), *id));
             return Ok(Name::Known(*id));
         }
         let name = name::parse(field)?;

@@ -7,6 +7,7 @@
 pub mod batch;
 pub mod blocks;
 pub mod header;
+pub mod marks;
 pub mod parse;
 pub mod pipeline;
 pub mod record;

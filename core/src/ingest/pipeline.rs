@@ -28,7 +28,7 @@ pub struct Settings {
 }
 
 /// Blocks that wait before a parser, and batches that wait behind it.
-const QUEUE: usize = 2;
+const QUEUE: usize = 8;
 
 /// Bytes in flight for each byte of a block and each parser: the blocks that wait, the one that is parsed
 /// and the one that is read; and the same number of batches, up to 2.2 times as large as their text.

@@ -2,11 +2,12 @@
 //!
 //! Where a record ends is decided as lenient readers do it, so that one malformed record does not
 //! take its neighbours with it; whether a record is well formed is decided afterwards, field by
-//! field ([`Fields::read`]). Text without quotes is never looked at byte by byte.
+//! field ([`Fields::read`]). Text without quotes is never looked at byte by byte: all its [`Marks`] are known.
 
 use csv_core::ReadRecordResult;
 use memchr::{memchr, memchr2, memrchr};
 
+use super::marks::Marks;
 use super::reject::Reason;
 
 /// What ends the lines of a file.
@@ -200,6 +201,89 @@ impl<'a> Records<'a> {
             (LineEnding::CarriageReturn, [text @ .., b'\r']) => text,
             _ => lines,
         }
+    }
+}
+
+impl<'a> Records<'a> {
+    /// The next record and its fields, as [`Fields::read`] gives them. `marks` are those of the block.
+    #[inline]
+    pub fn next_row<'f>(
+        &mut self,
+        marks: &Marks,
+        fields: &'f mut Fields,
+        most: usize,
+    ) -> Option<Result<(Record<'a>, Result<Row<'f>, Reason>), UnterminatedQuote>>
+    where
+        'a: 'f,
+    {
+        if !marks.has_quote() {
+            return self.next_plain_row(marks, fields, most).map(Ok);
+        }
+        let record = match self.next()? {
+            Ok(record) => record,
+            Err(error) => return Some(Err(error)),
+        };
+        Some(Ok((record, fields.read(&record, self.ending, most))))
+    }
+
+    /// As [`Records::next_row`], of a block without quotes.
+    #[inline]
+    fn next_plain_row<'f>(
+        &mut self,
+        marks: &Marks,
+        fields: &'f mut Fields,
+        most: usize,
+    ) -> Option<(Record<'a>, Result<Row<'f>, Reason>)>
+    where
+        'a: 'f,
+    {
+        while self.position < self.bytes.len() {
+            let (start, line) = (self.position, self.line);
+            let mut is_stray = false;
+            let mut at = start;
+            fields.ends.clear();
+            let end = loop {
+                let Some(mark) = marks.next(at) else {
+                    self.position = self.bytes.len();
+                    break self.bytes.len();
+                };
+                at = mark + 1;
+                let byte = self.bytes[mark];
+                if byte == b',' {
+                    if fields.ends.len() < most {
+                        fields.ends.push(mark - start);
+                    }
+                } else if byte == self.ending.terminator() {
+                    self.position = at;
+                    break mark;
+                } else if byte == b'\r' && self.bytes.get(at) == Some(&b'\n') {
+                    self.position = at + 1;
+                    break mark;
+                } else {
+                    is_stray = true;
+                }
+            };
+            self.line += 1;
+            if end == start {
+                continue;
+            }
+            let record = Record {
+                line,
+                bytes: &self.bytes[start..end],
+                has_quote: false,
+            };
+            if is_stray {
+                return Some((record, Err(self.ending.stray_reason())));
+            }
+            fields.ends.push(end - start);
+            let row = Row {
+                text: record.bytes,
+                ends: &fields.ends,
+                gap: 1,
+            };
+            return Some((record, Ok(row)));
+        }
+        None
     }
 }
 

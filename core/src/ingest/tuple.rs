@@ -94,6 +94,12 @@ const fn put_point_header(bytes: &mut [u8; TUPLE_STRIDE], at: usize) {
     bytes[at + 9] = POINTS;
 }
 
+/// The bytes of a tuple, without padding.
+#[inline]
+pub fn bytes_of(tuple: &Tuple) -> &[u8] {
+    &bytemuck::bytes_of(tuple)[..TUPLE_LENGTH]
+}
+
 impl Trip {
     /// The tuple of the trip.
     pub fn to_tuple(&self) -> Tuple {

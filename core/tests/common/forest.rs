@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use trips_core::Error;
@@ -24,7 +25,7 @@ impl Forest {
     /// Adds a run of entries.
     pub fn plant(&mut self, sign: i8, entries: &[Entry]) {
         let run = self.next();
-        let indexer = Indexer::build(run, entries.to_vec()).expect("threads");
+        let indexer = Indexer::build(run, &Arc::new(entries.to_vec())).expect("threads");
         let (trees, _) = self.grow(indexer, &[]);
         self.keep(run, sign, trees);
     }

@@ -116,8 +116,10 @@ impl Point {
 /// `POINT (x y)` with plain decimal numbers; `None` leaves the field to [`exact`].
 fn canonical(field: &[u8]) -> Option<Point> {
     let inside = field.strip_prefix(b"POINT (")?.strip_suffix(b")")?;
-    // PostGIS takes an exponent in `5e1` but not in `5.e1`: the exact path knows.
-    if memchr::memchr2(b'e', b'E', inside).is_some() {
+    // PostGIS takes an exponent in `5e1` but not in `5.e1`: the exact path knows. No byte of a plain number, but every
+    // letter, has this bit.
+    const LETTER: u8 = 0x40;
+    if inside.iter().fold(0, |bits, byte| bits | byte) & LETTER != 0 {
         return None;
     }
     let (lon, length) = leading_number(inside)?;
