@@ -2,7 +2,10 @@
 # A private PostgreSQL cluster that listens on a Unix socket only.
 #
 #     scripts/cluster.sh start DIR [FILE]   creates it when needed, starts it, prints its conninfo; FILE: lines for postgresql.conf
+#     scripts/cluster.sh copy DIR FROM      makes DIR a standby of FROM, which runs; to be started
+#     scripts/cluster.sh promote DIR        ends its time as a standby
 #     scripts/cluster.sh stop DIR           stops this server and no other
+#     scripts/cluster.sh crash DIR          kills all its processes at once
 #     scripts/cluster.sh status DIR         prints the conninfo when it runs; exit status 3 when not
 #     scripts/cluster.sh home DIR           prints where its files are
 #     scripts/cluster.sh destroy DIR        stops it and deletes its files
@@ -10,6 +13,7 @@
 # As root the server runs as the user postgres. Where that user cannot enter DIR (a checkout below /root), the files
 # are in a directory under /var/tmp instead. In that home: data/ is the cluster, log its log, exchange/ is for files
 # that the server shall read. Socket and exchange/ are closed to all but the server's user and root.
+# INITDB_OPTIONS are further options for initdb.
 
 # shellcheck source=scripts/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -21,7 +25,7 @@ MAX_SOCKET_PATH=107
 
 main() {
     local command=${1:-} directory=${2:-} extra=${3:-}
-    [ -n "$directory" ] || fail "usage: scripts/cluster.sh start|stop|status|home|destroy DIR [FILE]"
+    [ -n "$directory" ] || fail "usage: scripts/cluster.sh start|copy|promote|stop|crash|status|home|destroy DIR [FILE|FROM]"
     [ -z "$extra" ] || extra=$(realpath "$extra")
     # Where no PostgreSQL is, there is nothing to stop.
     [[ $command =~ ^(stop|destroy)$ && ! -x $(find_pg_config) ]] && return
@@ -38,7 +42,10 @@ main() {
     cd /
     case $command in
         start) start "$directory" "$extra" ;;
+        copy) copy "$directory" "$extra" ;;
+        promote) as_server "$PG_BIN/pg_ctl" -D "$DATA" -s -w -t 120 promote ;;
         stop) stop ;;
+        crash) crash ;;
         status) status ;;
         home) echo "$CLUSTER_HOME" ;;
         destroy) destroy ;;
@@ -124,7 +131,8 @@ make_cluster() {
             fail "the cluster is of PostgreSQL $major, now it is $PG_MAJOR: delete it with scripts/cluster.sh destroy"
         return
     fi
-    as_server "$PG_BIN/initdb" -D "$DATA" -U postgres --auth=trust --encoding=UTF8 --locale=C.UTF-8 \
+    # shellcheck disable=SC2086
+    as_server "$PG_BIN/initdb" -D "$DATA" -U postgres --auth=trust --encoding=UTF8 --locale=C.UTF-8 ${INITDB_OPTIONS:-} \
         >"$CLUSTER_HOME/initdb.log" 2>&1 || {
         cat "$CLUSTER_HOME/initdb.log" >&2
         fail "initdb failed"
@@ -156,6 +164,33 @@ stop() {
     if is_running; then
         as_server "$PG_BIN/pg_ctl" -D "$DATA" -s -m fast -w -t 120 stop
     fi
+}
+
+# The standby's slot keeps the WAL that it has not had yet.
+copy() {
+    local primary
+    primary=$("$ROOT/scripts/cluster.sh" status "$2") || fail "$2 does not run"
+    make_home "$1"
+    as_server "$PG_BIN/pg_basebackup" -d "$primary" -D "$DATA" -R -C -S "standby_$$" -c fast
+}
+
+# SIGKILL to the server first, so that it starts no new process, then to those that it had.
+crash() {
+    local server process
+    server=$(as_server head -n 1 "$DATA/postmaster.pid")
+    kill -KILL "$server"
+    for process in "$server" $(children_of "$server"); do
+        kill -KILL "$process" 2>/dev/null || true
+        while [ -e "/proc/$process" ] && ! grep -q '^State:.Z' "/proc/$process/status" 2>/dev/null; do
+            sleep 0.01
+        done
+    done
+    # Where nobody has waited for the dead server yet, its number still looks like one that runs.
+    rm -f "$DATA/postmaster.pid" "$SOCKETS/.s.PGSQL.$PORT.lock"
+}
+
+children_of() {
+    grep -ls "^PPid:[[:space:]]*$1\$" /proc/[0-9]*/status | cut -d/ -f3 || true
 }
 
 status() {

@@ -34,6 +34,10 @@ const LP_NORMAL: u32 = 1;
 /// PostgreSQL's flag for a tuple that nobody has deleted.
 const HEAP_XMAX_INVALID: u64 = 0x0800;
 
+/// What PostgreSQL's flags say of transactions: of `t_infomask` and of `t_infomask2`.
+const HEAP_XACT_MASK: u64 = 0xfff0;
+const HEAP2_XACT_MASK: u64 = 0xe000;
+
 /// A page, aligned as direct I/O asks for.
 #[derive(Debug, Clone)]
 #[repr(C, align(4096))]
@@ -111,7 +115,8 @@ impl Page {
             };
             *who = u64::from(stamp.transaction);
             *other = u64::from(stamp.command) | block_high << 32 | block_low << 48;
-            *state = *state & !0xffff | number as u64 | HEAP_XMAX_INVALID << 32;
+            let kept = *state & !(HEAP_XACT_MASK << 32 | HEAP2_XACT_MASK << 16 | 0xffff);
+            *state = kept | HEAP_XMAX_INVALID << 32 | number as u64;
         }
         let (lower, upper) = (self.lower().next_multiple_of(8), self.upper());
         if lower <= upper {
@@ -168,9 +173,9 @@ mod tests {
         command: 5,
     };
 
-    /// A tuple of `length` bytes: a header as heap_form_tuple leaves it, and bytes that are all the same.
+    /// A tuple of `length` bytes: a header full of what is to be replaced, and bytes that are all the same.
     fn tuple(length: usize, byte: u8) -> Vec<u8> {
-        let header = [0xdead_beef, u64::MAX, 0x0018_0002_0006_ffff];
+        let header = [0xdead_beef, u64::MAX, 0x0018_fff2_e006_ffff];
         let mut tuple = header.map(u64::to_le_bytes).concat();
         tuple.resize(length, byte);
         tuple
@@ -243,7 +248,11 @@ mod tests {
         let pushed = (0..75).filter(|_| page.push(&tuple(102, 1), spare));
         assert_eq!(pushed.count(), (8192 - 24 - spare) / 108);
         // The first has room whatever is asked.
-        for (length, has_room) in [(8024, true), (MAX_TUPLE_BYTES, true), (MAX_TUPLE_BYTES + 1, false)] {
+        for (length, has_room) in [
+            (8024, true),
+            (MAX_TUPLE_BYTES, true),
+            (MAX_TUPLE_BYTES + 1, false),
+        ] {
             page.clear();
             assert_eq!(page.push(&tuple(length, 1), spare), has_room, "{length}");
         }

@@ -18,6 +18,7 @@ fn settings(parser_threads: usize) -> Settings {
     Settings {
         parser_threads,
         block_bytes: 4096,
+        has_entries: false,
     }
 }
 

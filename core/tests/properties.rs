@@ -6,8 +6,10 @@ mod common;
 
 use common::{HEADER, load_in_blocks};
 use proptest::prelude::*;
+use trips_core::ingest::marks::Marks;
 use trips_core::ingest::parse::{name, point, time};
-use trips_core::ingest::record::{Fields, LineEnding, Records, Scanner};
+use trips_core::ingest::record::{Fields, LineEnding, Record, Records, Row, Scanner};
+use trips_core::ingest::reject::Reason;
 
 /// Text that is made of what matters to CSV.
 fn csv_text() -> impl Strategy<Value = Vec<u8>> {
@@ -151,6 +153,35 @@ proptest! {
             Err(error) => format!("{} {:?}", error.sqlstate(), error.line()),
         };
         prop_assert_eq!(show(block_bytes), show(1 << 20));
+    }
+
+    #[test]
+    fn rows_found_by_marks_are_those_found_one_by_one(
+        text in csv_text(),
+        quotes in any::<bool>(),
+        carriage in any::<bool>(),
+        most in 0..7usize,
+    ) {
+        let mut text = text;
+        text.retain(|byte| quotes || *byte != b'"');
+        let ending = if carriage { LineEnding::CarriageReturn } else { LineEnding::LineFeed };
+        let show = |record: &Record<'_>, row: Result<Row<'_>, Reason>| {
+            let row = row.map(|row| (row.len(), row.iter().take(most).map(<[u8]>::to_vec).collect::<Vec<_>>()));
+            format!("{record:?} {row:?}")
+        };
+        let mut fields = Fields::default();
+        let one_by_one: Vec<_> = Records::new(&text, 7, ending)
+            .map_while(Result::ok)
+            .map(|record| show(&record, fields.read(&record, ending, most)))
+            .collect();
+        let mut marks = Marks::default();
+        marks.find(&text);
+        let mut records = Records::new(&text, 7, ending);
+        let mut by_marks = Vec::new();
+        while let Some(Ok((record, row))) = records.next_row(&marks, &mut fields, most) {
+            by_marks.push(show(&record, row));
+        }
+        prop_assert_eq!(by_marks, one_by_one);
     }
 
     #[test]

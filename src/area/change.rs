@@ -36,7 +36,7 @@ pub fn index(cursor: &str, sign: i16) -> Result<i64, Error> {
     query::cursor(cursor, |row| {
         count += 1;
         match entry(row) {
-            Ok(entry) => collector.add(std::iter::once(entry)),
+            Ok(entry) => collector.add(&[entry]),
             // What is no trip is in no tree.
             Err(_) if sign < 0 => Ok(()),
             Err(error) => Err(error),

@@ -65,8 +65,8 @@ impl<'t> Collector<'t> {
     ///
     /// # Errors
     /// What the threads meet.
-    pub fn add(&mut self, entries: impl Iterator<Item = Entry>) -> Result<(), Error> {
-        for entry in entries {
+    pub fn add(&mut self, mut entries: &[Entry]) -> Result<(), Error> {
+        while !entries.is_empty() {
             if self.entries.len() >= self.capacity {
                 self.build()?;
             }
@@ -74,7 +74,10 @@ impl<'t> Collector<'t> {
                 // Memory that is not written to costs nothing; moving what is there does.
                 self.entries.reserve_exact(self.capacity);
             }
-            self.entries.push(entry);
+            let room = self.capacity - self.entries.len();
+            let (now, later) = entries.split_at(room.min(entries.len()));
+            self.entries.extend_from_slice(now);
+            entries = later;
         }
         self.store(Duration::ZERO)
     }

@@ -17,6 +17,9 @@ use crate::settings;
 
 /// Takes what the pipeline gives.
 pub trait Sink {
+    /// Whether batches are to have entries for the area trees.
+    fn takes_entries(&self) -> bool;
+
     /// Takes the tuples and rejects of a batch.
     ///
     /// # Errors
@@ -91,7 +94,7 @@ impl<'t> Trees<'t> {
 
     fn add(&mut self, batch: &Batch) -> Result<(), Error> {
         match self {
-            Trees::Built(collector) => collector.add(batch.trips().map(Into::into)),
+            Trees::Built(collector) => collector.add(&batch.entries),
             Trees::Pending(_) => Ok(()),
         }
     }
@@ -114,6 +117,10 @@ impl<'t> Trees<'t> {
 }
 
 impl Sink for Database<'_> {
+    fn takes_entries(&self) -> bool {
+        matches!(self.trees, Trees::Built(_))
+    }
+
     fn store(&mut self, batch: &Batch) -> Result<(), Error> {
         self.trees.add(batch)?;
         // SAFETY: target::open has checked that the table has the columns that the parsers form tuples of.
@@ -131,6 +138,10 @@ impl Sink for Database<'_> {
 pub struct Nowhere;
 
 impl Sink for Nowhere {
+    fn takes_entries(&self) -> bool {
+        false
+    }
+
     fn store(&mut self, _batch: &Batch) -> Result<(), Error> {
         Ok(())
     }

@@ -306,7 +306,11 @@ impl<'r> Executor<'r> {
         }
         for index in &self.min_max {
             // SAFETY: each slot holds a tuple, and the heap has set where it is.
-            let rows = self.slots.iter().take(count).map(|slot| unsafe { (tuple_in(*slot), (**slot).tts_tid) });
+            let rows = self
+                .slots
+                .iter()
+                .take(count)
+                .map(|slot| unsafe { (tuple_in(*slot), (**slot).tts_tid) });
             // SAFETY: these rows have just been inserted.
             unsafe { index.insert(self.relation.as_ptr(), rows) };
         }

@@ -8,7 +8,8 @@
 //! - WAL first: the images of pages are flushed before these are written. So a crash leaves no torn page without an
 //!   image, and no tuple of a transaction that WAL does not know.
 //! - No checkpoint starts between the two: its redo point could be behind the images, and its fsync before the writes.
-//! - What the heap does besides is done: checksums, conflicts of serializable transactions, statistics.
+//! - Checksums are set and rows are counted. Conflicts with serializable transactions, which the heap looks for by table,
+//!   are found when it takes the rows that are left at the end: there is always one.
 //!
 //! Images are not decoded: where WAL is for logical decoding, or is not all that there is, rows take the usual way.
 
@@ -49,9 +50,8 @@ pub(super) struct Pages {
 impl Pages {
     /// Those for `relation`, if it is a table that they may be appended to.
     pub(super) fn of(relation: &Relation) -> Option<Pages> {
-        let is_possible = relation.is_permanent()
-            && has_replica_wal()
-            && pg_sys::BLCKSZ as usize == PAGE_BYTES;
+        let is_possible =
+            relation.is_permanent() && has_replica_wal() && pg_sys::BLCKSZ as usize == PAGE_BYTES;
         is_possible.then(|| Pages {
             pages: Vec::new(),
             used: 0,
@@ -65,7 +65,8 @@ impl Pages {
     /// the pages are to be appended.
     pub(super) fn push(&mut self, tuple: &[u8]) -> bool {
         let spare = self.spare;
-        self.add(|page| page.push(tuple, spare).then_some(())).is_some()
+        self.add(|page| page.push(tuple, spare).then_some(()))
+            .is_some()
     }
 
     /// As [`Pages::push`], for a trip.
@@ -159,7 +160,6 @@ impl FileEnd {
         // SAFETY: the relation is open. The file's entry stays until invalidations are processed, which nothing does that
         // is called before `unlock`.
         let file = unsafe {
-            check_for_conflicts(relation);
             pg_sys::LockRelationForExtension(relation, EXCLUSIVE);
             open_file(relation)
         };
@@ -258,10 +258,10 @@ impl Drop for NoCheckpoint {
     }
 }
 
-#[cfg(feature = "pg15")]
-use pg_sys::RelFileNode as Locator;
 #[cfg(not(feature = "pg15"))]
 use pg_sys::RelFileLocator as Locator;
+#[cfg(feature = "pg15")]
+use pg_sys::RelFileNode as Locator;
 
 /// # Safety
 /// The relation is open.
@@ -307,27 +307,4 @@ fn stamp() -> Stamp {
 fn has_replica_wal() -> bool {
     // SAFETY: a setting that only changes at a start.
     unsafe { pg_sys::wal_level == pg_sys::WalLevel::WAL_LEVEL_REPLICA as std::ffi::c_int }
-}
-
-/// Finds serializable transactions that have read what is going to be written.
-///
-/// # Safety
-/// The relation is open.
-unsafe fn check_for_conflicts(relation: pg_sys::Relation) {
-    unsafe extern "C-unwind" {
-        /// In storage/predicate.h, for which pgrx has no bindings.
-        fn CheckForSerializableConflictIn(
-            relation: pg_sys::Relation,
-            tuple: pg_sys::ItemPointer,
-            block: pg_sys::BlockNumber,
-        );
-    }
-    let (no_tuple, no_block) = (std::ptr::null_mut(), pg_sys::InvalidBlockNumber);
-    // SAFETY: the server's function of this signature in all versions supported, called with the guard of pgrx; the
-    // relation is open by the caller's promise.
-    unsafe {
-        pg_sys::ffi::pg_guard_ffi_boundary(|| {
-            CheckForSerializableConflictIn(relation, no_tuple, no_block);
-        });
-    }
 }

@@ -7,7 +7,7 @@ mod rows;
 mod tests {
     use pgrx::prelude::*;
     use trips_core::ingest::parse::point::Point;
-    use trips_core::ingest::tuple::{TUPLE_LENGTH, Trip, trip_id};
+    use trips_core::ingest::tuple::{Trip, trip_id};
 
     use crate::postgres::bulk_insert::BulkInsert;
     use crate::postgres::relation::{LockMode, Relation};

@@ -103,7 +103,7 @@ pub struct Session {
 }
 
 impl Session {
-    fn new(mut config: postgres::Config) -> Session {
+    pub(crate) fn new(mut config: postgres::Config) -> Session {
         let (sender, notices): (Sender<DbError>, _) = channel();
         let mut client = config
             .notice_callback(move |notice| {

@@ -21,7 +21,10 @@ pub struct Files {
 
 impl Files {
     pub(crate) fn new(name: &str) -> Files {
-        let dir = cluster().data_dir.join(name);
+        Files::in_directory(cluster().data_dir.join(name))
+    }
+
+    pub(crate) fn in_directory(dir: PathBuf) -> Files {
         make_dir(&dir);
         Files { dir }
     }

@@ -1,6 +1,7 @@
 //! Loads and forgets at the same time: each is whole, and none sees half of another.
 
 use std::sync::Barrier;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use trips_tests::database::{wait_until_blocked, wait_until_blocked_or_idle};
@@ -245,4 +246,76 @@ fn loads_and_forgets_at_once_neither_fail_nor_lose_a_row() {
     let mut session = database.connect();
     assert_eq!(session.count("trips.trip"), 4 * 4 * 201);
     assert_books_balance(&mut session);
+}
+
+#[test]
+fn loads_inserts_and_vacuum_at_once_lose_nothing() {
+    const ROWS: u64 = 100_000;
+    let database = Database::new();
+    let paths = [0, 1].map(|worker| {
+        let rows = numbered_rows(worker..ROWS + worker);
+        database.files().write_rows(&format!("{worker}.csv"), rows)
+    });
+    let mut session = database.connect();
+    let first = database
+        .files()
+        .write_rows("first.csv", numbered_rows(0..10));
+    load(&mut session, &first);
+    let loading = AtomicBool::new(true);
+    thread::scope(|scope| {
+        let loads = paths.map(|path| {
+            let mut session = database.connect();
+            scope.spawn(move || load(&mut session, &path))
+        });
+        scope.spawn(|| {
+            let mut session = database.connect();
+            while loading.load(Ordering::Relaxed) {
+                // Rows that come and go make pages, and leave room on them that VACUUM tells others of.
+                session.run(
+                    "INSERT INTO trips.trip
+                     SELECT n << 32, departed_at, region_id, datasource_id, origin, destination
+                       FROM (SELECT * FROM trips.trip LIMIT 1) t, generate_series(1000000::bigint, 1000900) n;
+                     DELETE FROM trips.trip WHERE id >= 1000000::bigint << 32",
+                );
+            }
+        });
+        scope.spawn(|| {
+            let mut session = database.connect();
+            while loading.load(Ordering::Relaxed) {
+                session.run("VACUUM trips.trip");
+            }
+        });
+        for load in loads {
+            assert_eq!(load.join().unwrap().loaded, ROWS as i64);
+        }
+        loading.store(false, Ordering::Relaxed);
+    });
+    assert_eq!(session.count("trips.trip"), 2 * ROWS as i64 + 10);
+    assert_books_balance(&mut session);
+    session.run("CREATE EXTENSION amcheck");
+    assert_eq!(session.count("verify_heapam('trips.trip')"), 0);
+}
+
+#[test]
+fn a_load_is_in_order_with_serializable_transactions_that_read_the_trips() {
+    let database = Database::new();
+    let path = database
+        .files()
+        .write_rows("t.csv", numbered_rows(0..60_000));
+    let (mut reader, mut loader) = (database.connect(), database.connect());
+    reader.run("CREATE TABLE note (trips bigint)");
+    for session in [&mut reader, &mut loader] {
+        session.run("BEGIN ISOLATION LEVEL SERIALIZABLE");
+    }
+    // Each reads what the other writes: there is no order in which both can have been alone.
+    reader.run("INSERT INTO note SELECT count(*) FROM trips.trip");
+    assert_eq!(loader.count("note"), 0);
+    load(&mut loader, &path);
+    loader.run("COMMIT");
+    let error = reader.batch_execute("COMMIT").unwrap_err();
+    assert_eq!(
+        error.code().map(|code| code.code()),
+        Some("40001"),
+        "{error:?}"
+    );
 }

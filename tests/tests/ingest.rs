@@ -367,7 +367,7 @@ mod sizes {
         }
         let path = database
             .files()
-            .write_rows("t.csv", numbered_rows(0..20_000));
+            .write_rows("t.csv", numbered_rows(0..60_000));
         load(&mut session, &path);
         session.run("CREATE EXTENSION amcheck");
         assert_eq!(session.count("verify_heapam('trips.trip')"), 0);
@@ -379,6 +379,6 @@ mod sizes {
             session.run(statement);
         }
         assert_eq!(session.count("verify_heapam('trips.trip')"), 0);
-        assert_eq!(session.count("trips.trips"), 20_000);
+        assert_eq!(session.count("trips.trips"), 60_000);
     }
 }

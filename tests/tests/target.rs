@@ -35,7 +35,7 @@ fn a_unique_index_is_honoured() {
     assert_eq!(load(&mut session, &path).loaded, 3000);
     let other = database
         .files()
-        .write_rows("u.csv", numbered_rows(2999..4000));
+        .write_rows("u.csv", numbered_rows(2999..60_000));
     let error = refused(Ingest::of(&other).call(&mut session), "23505");
     assert!(error.message().contains("\"one_at_a_time\""), "{error:?}");
     assert_eq!(session.count("trips.trip"), 3000);
@@ -76,7 +76,7 @@ fn every_index_holds_every_trip() {
         &mut session,
         &database
             .files()
-            .write_rows("u.csv", numbered_rows(500..6000)),
+            .write_rows("u.csv", numbered_rows(500..60_000)),
     );
     let window = "departed_at >= '2018-05-01 00:10' AND departed_at < '2018-05-01 00:20'";
     assert_index_finds(&mut session, "by_time", window);
@@ -95,6 +95,33 @@ fn every_index_holds_every_trip() {
         "by_place",
         "origin && st_makeenvelope(7.5, 45, 7.55, 45.03, 4326)",
     );
+}
+
+#[test]
+fn a_fill_factor_leaves_room_on_every_page() {
+    let (database, mut session, _) = database_with("ALTER TABLE trips.trip SET (fillfactor = 40)");
+    let path = database
+        .files()
+        .write_rows("u.csv", numbered_rows(0..60_000));
+    load(&mut session, &path);
+    let most: i64 = session.value(
+        "SELECT max(n) FROM (SELECT count(*) AS n FROM trips.trip GROUP BY (ctid::text::point)[0]) pages",
+    );
+    // 40 % of 8,192 bytes, of which 24 are the page's header; a trip takes 104 and its line pointer 4.
+    assert_eq!(most, (8192 - 8192 * 60 / 100 - 24) / 108);
+}
+
+#[test]
+fn a_load_is_counted_for_autovacuum() {
+    let (database, mut session, _) = database_with("");
+    let path = database
+        .files()
+        .write_rows("u.csv", numbered_rows(0..60_000));
+    load(&mut session, &path);
+    session.run("SELECT pg_stat_force_next_flush()");
+    let inserted: i64 = session
+        .value("SELECT n_tup_ins FROM pg_stat_user_tables WHERE relid = 'trips.trip'::regclass");
+    assert_eq!(inserted, 60_000);
 }
 
 #[test]

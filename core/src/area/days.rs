@@ -4,7 +4,7 @@
 //! variable-length integers (seven bits a byte, the lowest first), in the order of the days: the day (the
 //! first one in zigzag, any other as the number of days left out before it), and the count in zigzag.
 
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 
 use hashbrown::HashMap;
 
@@ -12,6 +12,9 @@ use super::Corrupt;
 
 /// Microseconds in a day.
 const MICROSECONDS: i64 = 86_400_000_000;
+
+/// The days that a `timestamp` of PostgreSQL can lie on, and so a trip can depart on: to the end of the year 294276.
+const DAYS: RangeInclusive<i64> = -2_451_545..=106_751_982;
 
 /// The day of a time, which is in microseconds since 2000-01-01 00:00:00.
 pub const fn day_of(time: i64) -> i32 {
@@ -165,7 +168,10 @@ pub fn each_encoded(mut bytes: &[u8], mut visit: impl FnMut(i32, i64)) -> Result
         if count == 0 {
             return Err(Corrupt("a day has no trips"));
         }
-        visit(i32::try_from(day).map_err(|_| RANGE)?, count);
+        if !DAYS.contains(&day) {
+            return Err(RANGE);
+        }
+        visit(day as i32, count);
         next = Some(day + 1);
     }
     Ok(())
@@ -357,12 +363,18 @@ mod tests {
 
     #[test]
     fn the_first_and_the_last_day_there_are_can_be_counted() {
-        let days = counts(&[(i32::MAX, i64::MIN), (i32::MIN, i64::MAX)]);
+        let (first, last) = (*DAYS.start() as i32, *DAYS.end() as i32);
+        assert_eq!(last, day_of(9_223_371_331_199_999_999), "294276-12-31");
+        let days = counts(&[(last, i64::MIN), (first, i64::MAX)]);
         assert_eq!(DayCounts::decode(&days.encode()), Ok(days.clone()));
+        for day in [first - 1, last + 1] {
+            let bytes = counts(&[(day, 1)]).encode();
+            assert!(DayCounts::decode(&bytes).is_err(), "{day}");
+        }
         let mut tally = DayTally::new();
         tally.add_all(&days, 1);
         assert_eq!(tally.into_counts(), days);
-        assert_eq!(days.within(i32::MIN..i32::MAX), i64::MAX);
+        assert_eq!(days.within(i32::MIN..last), i64::MAX);
         let mut twice = days.clone();
         twice.add_all(&days, 1);
         assert_eq!(twice, days);

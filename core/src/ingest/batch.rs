@@ -14,6 +14,7 @@ use super::source::Block;
 use super::tuple::trip_id;
 use super::{MAX_FIELD_BYTES, MAX_LINES, MAX_RECORD_BYTES};
 use crate::Error;
+use crate::area::Entry;
 
 pub use super::reject::{Column, InvalidBytes, Reason, Reject, excerpt};
 pub use super::tuple::{TUPLE_LENGTH, TUPLE_STRIDE, Trip, Tuple};
@@ -64,6 +65,8 @@ impl<N: Names + ?Sized> Names for &mut N {
 pub struct Batch {
     /// The tuples of the rows that can be loaded, in the order of the file.
     pub tuples: Vec<Tuple>,
+    /// What an area tree keeps of the tuples, where that was asked for.
+    pub entries: Vec<Entry>,
     /// The rows that cannot be loaded, in the order of the file.
     pub rejects: Vec<Reject>,
     /// How many rows the block has; blank lines are none.
@@ -83,6 +86,7 @@ impl Batch {
 #[derive(Debug)]
 pub struct Parser<N> {
     header: Header,
+    has_entries: bool,
     marks: Marks,
     fields: Fields,
     values: ValueReader<N>,
@@ -103,6 +107,7 @@ impl<N: Names> Parser<N> {
     pub fn new(header: &Header, ingest: i64, names: N) -> Self {
         Parser {
             header: header.clone(),
+            has_entries: false,
             marks: Marks::default(),
             fields: Fields::default(),
             values: ValueReader {
@@ -111,6 +116,14 @@ impl<N: Names> Parser<N> {
                 regions: NameIds::default(),
                 datasources: NameIds::default(),
             },
+        }
+    }
+
+    /// Whether batches are to have entries; without this they have none.
+    pub fn with_entries(self, has_entries: bool) -> Self {
+        Parser {
+            has_entries,
+            ..self
         }
     }
 
@@ -131,8 +144,10 @@ impl<N: Names> Parser<N> {
         self.marks.find(bytes);
         // Nearly all files are clean, so it pays to ask this for the whole block at once.
         let is_text = !self.marks.has_nul() && simdutf8::basic::from_utf8(bytes).is_ok();
+        let rows = bytes.len() / TYPICAL_ROW_BYTES + 1;
         let mut batch = Batch {
-            tuples: Vec::with_capacity(bytes.len() / TYPICAL_ROW_BYTES + 1),
+            tuples: Vec::with_capacity(rows),
+            entries: Vec::with_capacity(if self.has_entries { rows } else { 0 }),
             bytes: bytes.len() as u64,
             ..Batch::default()
         };
@@ -152,7 +167,12 @@ impl<N: Names> Parser<N> {
                 },
             };
             match trip {
-                Ok(trip) => batch.tuples.push(trip.to_tuple()),
+                Ok(trip) => {
+                    batch.tuples.push(trip.to_tuple());
+                    if self.has_entries {
+                        batch.entries.push(trip.into());
+                    }
+                }
                 Err((column, reason)) => batch.rejects.push(Reject {
                     line: record.line,
                     column,
@@ -375,7 +395,7 @@ impl NameIds {
     fn find<'a>(&mut self, field: &'a [u8]) -> Result<Name<'a>, name::NameError> {
         let [first, middle, last] = [0, field.len() / 2, field.len().wrapping_sub(1)]
             .map(|at| usize::from(field.get(at).copied().unwrap_or_default()));
-        let place = (first ^ middle * 5 ^ last * 11 ^ field.len()) % RECENT;
+        let place = (first ^ (middle * 5) ^ (last * 11) ^ field.len()) % RECENT;
         if let Some((name, id)) = &self.recent[place]
             && **name == *field
         {

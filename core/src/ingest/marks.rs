@@ -67,3 +67,49 @@ impl Marks {
         self.has_nul
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn places(marks: &Marks) -> Vec<usize> {
+        let next = |from: &usize| marks.next(*from).map(|place| place + 1);
+        let ends = std::iter::successors(next(&0), next);
+        ends.map(|end| end - 1).collect()
+    }
+
+    #[test]
+    fn each_mark_is_found_wherever_it_is() {
+        let mut marks = Marks::default();
+        for length in [0, 1, 63, 64, 65, 200] {
+            for byte in [b',', b'\n', b'\r', b'"'] {
+                for place in 0..length {
+                    let mut text = vec![b'x'; length];
+                    text[place] = byte;
+                    marks.find(&text);
+                    assert_eq!(places(&marks), [place]);
+                    assert_eq!((marks.has_quote(), marks.has_nul()), (byte == b'"', false));
+                }
+            }
+        }
+        marks.find(&[b','; 130]);
+        assert_eq!(places(&marks), (0..130).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn other_bytes_are_no_marks() {
+        let mut marks = Marks::default();
+        let others: Vec<u8> = (1..=255)
+            .filter(|byte| !b",\n\r\"".contains(byte))
+            .collect();
+        marks.find(&others);
+        assert!(places(&marks).is_empty());
+        assert!(!marks.has_nul());
+        for place in [0, 64, 70] {
+            let mut text = [b'x'; 71];
+            text[place] = 0;
+            marks.find(&text);
+            assert!(marks.has_nul() && places(&marks).is_empty());
+        }
+    }
+}

@@ -25,14 +25,16 @@ pub struct Settings {
     pub parser_threads: usize,
     /// Bytes of the file that a block holds.
     pub block_bytes: usize,
+    /// Whether batches have entries for the area trees.
+    pub has_entries: bool,
 }
 
-/// Blocks that wait before a parser, and batches that wait behind it.
+/// Blocks that wait before a parser, and batches that wait behind it: enough to go on while the caller waits for a disk.
 const QUEUE: usize = 8;
 
 /// Bytes in flight for each byte of a block and each parser: the blocks that wait, the one that is parsed
-/// and the one that is read; and the same number of batches, up to 2.2 times as large as their text.
-const BYTES_PER_BLOCK_BYTE: usize = (QUEUE + 2) * 3 + 1;
+/// and the one that is read; and the same number of batches, up to three times as large as their text.
+const BYTES_PER_BLOCK_BYTE: usize = (QUEUE + 2) * 4 + 1;
 
 /// Smallest and largest block: below, the hand-over costs more than the work; above, nothing is won.
 const BLOCK_BYTES: std::ops::RangeInclusive<usize> = 64 * 1024..=512 * 1024;
@@ -46,6 +48,7 @@ impl Settings {
         Settings {
             parser_threads,
             block_bytes: share.clamp(*BLOCK_BYTES.start(), *BLOCK_BYTES.end()),
+            has_entries: false,
         }
     }
 }
@@ -129,7 +132,7 @@ impl Pipeline {
                 out: out.clone(),
                 stopped: stopped.clone(),
             };
-            let parser = Parser::new(&header, ingest, names);
+            let parser = Parser::new(&header, ingest, names).with_entries(settings.has_entries);
             let stopped = stopped.clone();
             let handle = control.spawn(format!("trips parser {number}"), move || {
                 parse(parser, &blocks, &out, &stopped);

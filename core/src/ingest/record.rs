@@ -145,6 +145,9 @@ pub struct UnterminatedQuote {
     pub line: u64,
 }
 
+/// A record with its fields, or with what is wrong with it.
+pub type RecordAndRow<'a, 'f> = (Record<'a>, Result<Row<'f>, Reason>);
+
 /// The records of a block; blank lines are passed over.
 #[derive(Debug, Clone)]
 pub struct Records<'a> {
@@ -212,7 +215,7 @@ impl<'a> Records<'a> {
         marks: &Marks,
         fields: &'f mut Fields,
         most: usize,
-    ) -> Option<Result<(Record<'a>, Result<Row<'f>, Reason>), UnterminatedQuote>>
+    ) -> Option<Result<RecordAndRow<'a, 'f>, UnterminatedQuote>>
     where
         'a: 'f,
     {
@@ -233,7 +236,7 @@ impl<'a> Records<'a> {
         marks: &Marks,
         fields: &'f mut Fields,
         most: usize,
-    ) -> Option<(Record<'a>, Result<Row<'f>, Reason>)>
+    ) -> Option<RecordAndRow<'a, 'f>>
     where
         'a: 'f,
     {

@@ -1,0 +1,109 @@
+//! Clusters of a test's own, for what concerns a whole server: crashes, standbys, settings that need a start.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::str::FromStr;
+
+use postgres::Config;
+
+use crate::cluster::unique_name;
+use crate::database::Session;
+use crate::files::Files;
+
+/// A cluster that runs, until the value is dropped. With checksums, so that a page that is not what was written is an
+/// error.
+#[derive(Debug)]
+pub struct PrivateCluster {
+    directory: PathBuf,
+    settings: String,
+    conninfo: String,
+    files: Option<Files>,
+}
+
+impl PrivateCluster {
+    /// A new cluster with these lines in postgresql.conf, and the extension in its database postgres.
+    pub fn new(settings: &str) -> PrivateCluster {
+        let mut cluster = PrivateCluster::unmade("cluster", settings);
+        cluster.start();
+        let mut session = cluster.connect();
+        session.run("CREATE EXTENSION trips_ext CASCADE");
+        cluster
+    }
+
+    fn unmade(purpose: &str, settings: &str) -> PrivateCluster {
+        PrivateCluster {
+            directory: root().join("target").join(unique_name(purpose)),
+            settings: settings.to_owned(),
+            conninfo: String::new(),
+            files: None,
+        }
+    }
+
+    /// A standby of this cluster, running.
+    pub fn standby(&self) -> PrivateCluster {
+        let mut standby = PrivateCluster::unmade("standby", &self.settings);
+        standby.script("copy", &[&self.directory]);
+        standby.start();
+        standby
+    }
+
+    /// Starts it, after a crash too.
+    pub fn start(&mut self) {
+        let settings = self.directory.with_extension("conf");
+        std::fs::write(&settings, &self.settings).expect("target can be written");
+        self.conninfo = self.script("start", &[&settings]).trim().to_owned();
+        std::fs::remove_file(settings).expect("target can be written");
+        if self.files.is_none() {
+            let home = self.script("home", &[]);
+            let exchange = Path::new(home.trim()).join("exchange");
+            self.files = Some(Files::in_directory(exchange.join("files")));
+        }
+    }
+
+    /// Ends its time as a standby.
+    pub fn promote(&self) {
+        self.script("promote", &[]);
+    }
+
+    /// Kills all its processes at once.
+    pub fn crash(&self) {
+        self.script("crash", &[]);
+    }
+
+    /// A session of the superuser.
+    pub fn connect(&self) -> Session {
+        Session::new(Config::from_str(&self.conninfo).expect("conninfo is valid"))
+    }
+
+    /// Files that its server can read.
+    pub fn files(&self) -> &Files {
+        self.files.as_ref().expect("it has been started")
+    }
+
+    /// Runs scripts/cluster.sh on it; gives what that prints.
+    fn script(&self, command: &str, arguments: &[&Path]) -> String {
+        let output = Command::new(root().join("scripts/cluster.sh"))
+            .arg(command)
+            .arg(&self.directory)
+            .args(arguments)
+            .env("INITDB_OPTIONS", "--data-checksums")
+            .stdin(Stdio::null())
+            .output()
+            .expect("the script can be run");
+        let messages = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{command}: {messages}");
+        String::from_utf8(output.stdout).expect("the script prints text")
+    }
+}
+
+impl Drop for PrivateCluster {
+    fn drop(&mut self) {
+        self.files = None;
+        self.script("destroy", &[]);
+    }
+}
+
+fn root() -> &'static Path {
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
+    tests.parent().expect("the workspace is above")
+}
