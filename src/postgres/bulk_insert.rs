@@ -30,8 +30,6 @@ pub struct BulkInsert<'r> {
     pages: Option<Pages>,
     /// What one call allocates; emptied after each.
     scratch: Context,
-    /// What telling the indexes of a page allocates, which may be while a call is under way.
-    index_scratch: Context,
     /// Holds all that the server allocated for the executor.
     state: Context,
 }
@@ -42,8 +40,6 @@ struct Executor<'r> {
     slots: Vec<*mut pg_sys::TupleTableSlot>,
     /// What slots hold that do not own their tuples.
     tuples: Vec<pg_sys::HeapTupleData>,
-    /// For tuples of pages, on their way to indexes.
-    page_slot: *mut pg_sys::TupleTableSlot,
     target: *mut pg_sys::ResultRelInfo,
     state: *mut pg_sys::EState,
     bulk: pg_sys::BulkInsertState,
@@ -65,7 +61,6 @@ impl<'r> BulkInsert<'r> {
     /// Prepares to insert into `relation`, which must be [`Relation::is_heap`] and locked ROW EXCLUSIVE.
     pub fn begin(relation: &'r Relation) -> BulkInsert<'r> {
         let scratch = Context::new(c"trips_ext bulk insert call");
-        let index_scratch = Context::new(c"trips_ext bulk insert indexes");
         let state = Context::new(c"trips_ext bulk insert");
         let executor = {
             let _entered = state.enter();
@@ -75,7 +70,6 @@ impl<'r> BulkInsert<'r> {
             executor,
             pages: Pages::of(relation),
             scratch,
-            index_scratch,
             state,
         }
     }
@@ -105,20 +99,18 @@ impl<'r> BulkInsert<'r> {
             let entered = self.scratch.enter();
             self.executor.store_rows(chunk);
             self.executor.check(chunk.len());
-            let to_pages = self.pages.is_some() && self.executor.fit_pages(chunk.len());
-            if !to_pages {
+            let mut tuples = Vec::new();
+            if self.pages.is_some() && self.executor.fit_pages(chunk.len()) {
+                tuples = self.executor.copies(chunk.len());
+            } else {
                 self.executor.insert(chunk.len());
             }
-            drop(entered);
-            for place in 0..chunk.len() {
-                if to_pages {
-                    // SAFETY: the slot keeps its tuple until it is cleared.
-                    let tuple = unsafe { tuple_in(self.executor.slots[place]) };
-                    self.push(|pages| pages.push(tuple));
-                }
-            }
             self.executor.clear(chunk.len());
+            drop(entered);
             self.scratch.reset();
+            for tuple in tuples {
+                self.push(|pages| pages.push(&tuple));
+            }
             left = rest;
         }
     }
@@ -146,17 +138,33 @@ impl<'r> BulkInsert<'r> {
         }
     }
 
-    /// Appends the first `count` pages, and tells the indexes.
+    /// Puts the first `count` pages behind the others, or their tuples where VACUUM has found room for them.
     fn append(&mut self, count: usize) {
+        if self.executor.relation.has_room() {
+            return self.heap_insert_pages(count);
+        }
+        self.reserve(1);
         let Some(pages) = &mut self.pages else {
             return;
         };
         let first = pages.append(self.executor.relation, count);
-        self.index_scratch.lend(|| {
+        self.scratch.lend(|| {
             // SAFETY: the pages have just been put into the relation, as these blocks.
             unsafe { self.executor.index_pages(first, &pages.used()[..count]) };
         });
         pages.clear(count);
+    }
+
+    /// Has the heap take the tuples of the first `count` pages.
+    fn heap_insert_pages(&mut self, count: usize) {
+        let Some(mut pages) = self.pages.take() else {
+            return;
+        };
+        for page in &pages.used()[..count] {
+            self.heap_insert(page.tuples().map(|(_, tuple)| tuple));
+        }
+        pages.clear(count);
+        self.pages = Some(pages);
     }
 
     /// Makes slots for so many tuples.
@@ -173,12 +181,9 @@ impl<'r> BulkInsert<'r> {
         if waiting > ENOUGH_PAGES {
             self.append(waiting - 1);
         }
-        // The heap puts the rest, less than a page of its own each, where there is room.
-        if let Some(pages) = self.pages.take() {
-            for page in pages.used() {
-                self.heap_insert(page.tuples().map(|(_, tuple)| tuple));
-            }
-        }
+        // The last page need not be full: its tuples go where there is room.
+        let left = self.pages.as_ref().map_or(0, |pages| pages.used().len());
+        self.heap_insert_pages(left);
         self.executor.finish();
     }
 }
@@ -209,7 +214,6 @@ impl<'r> Executor<'r> {
             relation,
             slots: Vec::new(),
             tuples: Vec::new(),
-            page_slot: new_slot(relation),
             target,
             state,
             bulk,
@@ -290,6 +294,15 @@ impl<'r> Executor<'r> {
         self.slots.iter().take(count).all(fits)
     }
 
+    /// The tuples in the first slots.
+    fn copies(&self, count: usize) -> Vec<Box<[u8]>> {
+        let slots = self.slots.iter().take(count);
+        // SAFETY: each slot holds a tuple.
+        slots
+            .map(|slot| unsafe { tuple_in(*slot) }.into())
+            .collect()
+    }
+
     /// Has the heap take the tuples in the first slots, and tells the indexes.
     fn insert(&mut self, count: usize) {
         // SAFETY: each of the first `count` slots holds a tuple, which is the slot's own or else copied by the heap
@@ -334,7 +347,7 @@ impl<'r> Executor<'r> {
         self.forget_expressions();
     }
 
-    /// Tells the indexes of the tuples of pages, of which the first is the block `first`.
+    /// Tells the indexes of the tuples of pages, of which the first is the block `first`. Uses the first slot.
     ///
     /// # Safety
     /// The pages have just been put into the relation.
@@ -349,15 +362,17 @@ impl<'r> Executor<'r> {
             // SAFETY: the caller's promise.
             unsafe { index.insert(self.relation.as_ptr(), rows()) };
         }
-        if self.has_other_indexes() {
+        if let Some(&slot) = self.slots.first()
+            && self.has_other_indexes()
+        {
             for (bytes, place) in rows() {
                 let mut tuple = heap_tuple(self.relation, bytes);
                 tuple.t_self = place;
                 // SAFETY: as in `insert`; the slot is cleared before the tuple goes.
                 unsafe {
-                    pg_sys::ExecStoreHeapTuple(&mut tuple, self.page_slot, false);
-                    insert_index_tuples(self.target, self.page_slot, self.state);
-                    pg_sys::ExecClearTuple(self.page_slot);
+                    pg_sys::ExecStoreHeapTuple(&mut tuple, slot, false);
+                    insert_index_tuples(self.target, slot, self.state);
+                    pg_sys::ExecClearTuple(slot);
                 }
             }
             self.forget_expressions();
@@ -393,7 +408,7 @@ impl<'r> Executor<'r> {
         // SAFETY: each of these was made in `begin` and is released once, here.
         unsafe {
             pg_sys::FreeBulkInsertState(self.bulk);
-            for slot in self.slots.iter().chain([&self.page_slot]) {
+            for slot in &self.slots {
                 pg_sys::ExecDropSingleTupleTableSlot(*slot);
             }
             (*self.target).ri_NumIndices = self.all_indexes;

@@ -104,6 +104,17 @@ impl Relation {
         }
     }
 
+    /// Whether the free space map knows a page that an INSERT would fill by at least half.
+    pub fn has_room(&self) -> bool {
+        let page = pg_sys::BLCKSZ as usize;
+        let never_filled = page * (100 - self.fill_factor()) / 100;
+        // No page has more room than this.
+        let wanted = (page / 2 + never_filled).min(page - page / 64);
+        // SAFETY: open until `drop`.
+        let block = unsafe { pg_sys::GetPageWithFreeSpace(self.relation, wanted) };
+        block != pg_sys::InvalidBlockNumber
+    }
+
     /// Whether it has a column whose long values may be compressed or kept elsewhere.
     pub fn has_toast(&self) -> bool {
         // SAFETY: the descriptor is valid while the relation is open, and has natts attributes.

@@ -98,3 +98,25 @@ fn a_load_can_be_forgotten_in_its_own_transaction() {
     session.run("COMMIT");
     assert_nothing_stored(&mut session);
 }
+
+#[test]
+fn the_room_of_what_was_forgotten_is_used_again() {
+    let database = Database::new();
+    let mut session = database.connect();
+    let write = |name: &str, from| {
+        database
+            .files()
+            .write_rows(name, numbered_rows(from..from + 60_000))
+    };
+    let first = load(&mut session, &write("a.csv", 0)).id();
+    // What comes behind it keeps VACUUM from cutting the file off.
+    load(&mut session, &write("b.csv", 1));
+    let size = "SELECT pg_relation_size('trips.trip') + pg_relation_size('trips.area_part')";
+    let before: i64 = session.value(size);
+    forget(&mut session, first).unwrap();
+    session.run("VACUUM trips.trip, trips.area_part");
+    load(&mut session, &write("c.csv", 2));
+    let after: i64 = session.value(size);
+    assert!(after < before + before / 20, "{before} and {after} bytes");
+    assert_books_balance(&mut session);
+}
