@@ -1,6 +1,6 @@
 # Every target is one script in scripts/, which says at its top what it does.
 # ROWS, FILE, REPEATS, PG_CONFIG and PG_MAJOR may be given behind the target: make bench ROWS=10000000
-# So may GIST, SMALL_LOADS, SETTINGS and PYTHON behind bench-area, and RIVAL behind bench-groups.
+# So may PYTHON behind bench and bench-area, GIST, SMALL_LOADS and SETTINGS behind bench-area, and RIVAL behind bench-groups.
 
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-stop test lint install bench bench-area bench-groups sample clean
@@ -28,7 +28,7 @@ install: ## builds and installs into the PostgreSQL of PG_CONFIG=/path/pg_config
 	@scripts/setup.sh
 	@scripts/install.sh
 
-bench: ## trips_ingest against COPY on ROWS=2000000 rows, as Markdown
+bench: ## trips_ingest against other ways to load ROWS=5000000 rows, as Markdown
 	@scripts/bench.sh
 
 bench-area: ## questions about areas and what their trees cost, on ROWS=20000000 rows, as Markdown

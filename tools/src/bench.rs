@@ -2,7 +2,7 @@
 //!
 //! | benchmark | what it times |
 //! |---|---|
-//! | [`load`] | `trips_ingest` against `COPY` of the same file |
+//! | [`load`] | `trips_ingest` against other ways to load the same file |
 //! | [`area`] | questions about areas, what their trees cost, and the ways without them |
 //! | [`groups`] | groups of similar trips, and what PostGIS has for origins |
 

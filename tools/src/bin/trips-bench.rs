@@ -18,7 +18,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Benchmark {
-    /// Time trips_ingest against COPY of the same file, in turns
+    /// Time trips_ingest against other ways to load the same file, in turns
     Load(Load),
     /// Time questions about areas, and what their trees cost
     Area(Area),
@@ -31,12 +31,21 @@ struct Load {
     /// Rows that the file holds
     #[arg(long)]
     rows: u64,
-    /// How often each of the two runs
+    /// How often each way runs
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..))]
     repeats: u16,
     /// File to load, readable to the server
     #[arg(long)]
     file: PathBuf,
+    /// The same rows in two files with a header each, readable to the server
+    #[arg(long, num_args = 2, value_names = ["FILE", "FILE"])]
+    halves: Vec<PathBuf>,
+    /// Another system: its name, and a command that loads the file and writes version, rows and seconds as JSON
+    #[arg(long, num_args = 2, value_names = ["NAME", "COMMAND"])]
+    rival: Vec<String>,
+    /// How the benchmark was called, for the page
+    #[arg(long, value_name = "TEXT", default_value = "trips-bench load")]
+    command: String,
     /// A database with the extension and empty tables, as superuser: "host=/run/postgresql dbname=bench"
     conninfo: String,
 }
@@ -110,11 +119,22 @@ fn main() -> ExitCode {
 }
 
 fn bench_load(arguments: Load) -> Result<(), Box<dyn Error>> {
+    let rivals = arguments.rival.as_chunks().0.iter();
+    let halves = arguments.halves.try_into();
     let report = load::run(&load::Plan {
         conninfo: arguments.conninfo,
         file: arguments.file,
+        halves: halves.map_err(|_| "--halves takes two files")?,
         rows: arguments.rows,
         repeats: usize::from(arguments.repeats),
+        rivals: rivals
+            .map(|[name, command]| load::Rival {
+                name: name.clone(),
+                command: ["sh", "-c", command].map(str::to_owned).to_vec(),
+                version: None,
+            })
+            .collect(),
+        command: arguments.command,
     })?;
     print!("{report}");
     Ok(())
