@@ -10,6 +10,7 @@ mod compaction;
 mod facts;
 mod gist;
 mod ingest;
+mod proof;
 mod question;
 mod reading;
 mod report;
@@ -34,6 +35,7 @@ use self::trips::{centres, months, settle};
 use super::conditions::Conditions;
 use crate::with_causes;
 
+pub use proof::{Plan as ProofPlan, Proof};
 pub use report::Report;
 
 /// Settings that decide how fast questions, loads and index builds are.

@@ -1,8 +1,9 @@
 //! Statements timed in sessions of their own, with the memory that their backends take.
 
 use std::error::Error;
-use std::fs::File;
+use std::fs::{File, Permissions};
 use std::io;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -49,6 +50,11 @@ pub(super) fn execute(session: &mut Client, statements: &[&str]) -> Result<(), p
 pub(super) fn ingest(file: &Path) -> String {
     let file = quote_literal(&file.to_string_lossy());
     format!("SELECT * FROM trips_ingest({file})")
+}
+
+/// Lets the server read a file that was made for it.
+pub(super) fn make_readable(file: &File) -> io::Result<()> {
+    file.set_permissions(Permissions::from_mode(0o644))
 }
 
 /// Reads the file once, so that the first run does not pay for the disk.

@@ -24,6 +24,8 @@ enum Benchmark {
     Area(Area),
     /// Time groups of similar trips
     Groups(Groups),
+    /// Load file after file into one table, ask, group and count again
+    Proof(Proof),
 }
 
 #[derive(Args)]
@@ -103,11 +105,37 @@ struct Groups {
     conninfo: String,
 }
 
+/// Every answer that is timed is compared with a count of the rows; the exit status is 1 when one differs.
+#[derive(Args)]
+struct Proof {
+    /// How many files
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
+    files: u64,
+    /// Rows of each file
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1_000..))]
+    rows_each: u64,
+    /// Seed of the first file, and of the places that are asked about
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Where files are written for the server to read, one at a time
+    #[arg(long)]
+    directory: PathBuf,
+    /// Where the curves are written, as SVG
+    #[arg(long, value_name = "FILE")]
+    curves: PathBuf,
+    /// How the proof was called, for the page
+    #[arg(long, value_name = "TEXT", default_value = "trips-bench proof")]
+    command: String,
+    /// A database with the extension and empty tables, as superuser: "host=/run/postgresql dbname=bench"
+    conninfo: String,
+}
+
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().benchmark {
         Benchmark::Load(arguments) => bench_load(arguments),
         Benchmark::Area(arguments) => bench_area(arguments),
         Benchmark::Groups(arguments) => bench_groups(arguments),
+        Benchmark::Proof(arguments) => prove(arguments),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -138,6 +166,24 @@ fn bench_load(arguments: Load) -> Result<(), Box<dyn Error>> {
     })?;
     print!("{report}");
     Ok(())
+}
+
+fn prove(arguments: Proof) -> Result<(), Box<dyn Error>> {
+    let proof = area::Proof::run(&area::ProofPlan {
+        command: arguments.command,
+        conninfo: arguments.conninfo,
+        directory: arguments.directory,
+        files: arguments.files,
+        rows_each: arguments.rows_each,
+        seed: arguments.seed,
+        curves: arguments.curves,
+        progress: |step| eprintln!("==> {step}"),
+    })?;
+    print!("{proof}");
+    match proof.all_right() {
+        true => Ok(()),
+        false => Err("an answer was wrong".into()),
+    }
 }
 
 fn bench_area(arguments: Area) -> Result<(), Box<dyn Error>> {

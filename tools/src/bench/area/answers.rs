@@ -116,6 +116,12 @@ impl Answers {
             .map(|(_, series)| series)
     }
 
+    /// The median of these at the last moment.
+    pub(super) fn five_km_median(&self) -> Option<Duration> {
+        let (place, _) = self.series_of(Kind::Box(Size::FiveKm), Span::Full, Matching::Origin)?;
+        Some(self.moments.last()?.timings.get(place)?.median)
+    }
+
     /// Each city with what was measured of it.
     pub(super) fn cities(&self) -> Vec<City> {
         let first: usize = self
