@@ -11,9 +11,14 @@
 //! - Checksums are set and rows are counted. Conflicts with serializable transactions, which the heap looks for by table,
 //!   are found when it takes the rows that are left at the end: there is always one.
 //!
+//! The pages of a group but the last are written by one call of the kernel, which takes half of the time; the last one
+//! goes by smgrextend, which has the next checkpoint sync the file. So does all that is not in a plain file of core's own
+//! storage manager, or that begins a segment of it.
+//!
 //! Images are not decoded: where WAL is for logical decoding, or is not all that there is, rows take the usual way.
 
 use std::collections::VecDeque;
+use std::ffi::{CStr, CString};
 
 use pgrx::prelude::*;
 use trips_core::ingest::tuple::{TUPLE_LENGTH, Tuple};
@@ -32,6 +37,9 @@ const PAGES_PER_GROUP: usize = 64;
 
 const MAIN: pg_sys::ForkNumber::Type = pg_sys::ForkNumber::MAIN_FORKNUM;
 
+/// Blocks of a segment of a table's file: 1 GiB.
+const SEGMENT: u32 = pg_sys::RELSEG_SIZE;
+
 const EXCLUSIVE: pg_sys::LOCKMODE = pg_sys::ExclusiveLock as pg_sys::LOCKMODE;
 
 /// Pages that fill with tuples, to be appended to a table by one command.
@@ -45,6 +53,8 @@ pub(super) struct Pages {
     /// Bytes of a page that the table's fill factor leaves free.
     spare: usize,
     stamp: Stamp,
+    /// The table's file, without the number of a segment.
+    path: String,
 }
 
 impl Pages {
@@ -58,6 +68,7 @@ impl Pages {
             next: relation.blocks(),
             spare: PAGE_BYTES * (100 - relation.fill_factor()) / 100,
             stamp: stamp(),
+            path: relation.path(),
         })
     }
 
@@ -135,11 +146,11 @@ impl Pages {
             logged.push_back(group);
             // The WAL writer flushes meanwhile; what it has done is written.
             while let Some(group) = logged.pop_front_if(|group| group.is_flushed()) {
-                end.write(group);
+                end.write(group, &self.path);
             }
         }
         for group in logged {
-            end.write(group);
+            end.write(group, &self.path);
         }
         end.unlock();
         relation.count_inserted(rows);
@@ -203,15 +214,34 @@ impl FileEnd {
     }
 
     /// Puts pages behind the file's end.
-    fn write(&self, logged: Logged<'_>) {
-        // SAFETY: the pages are those of the file's next blocks, and their images are flushed.
+    fn write(&self, logged: Logged<'_>, path: &str) {
+        let Logged { first, pages, .. } = logged;
+        // SAFETY: any place in WAL may be asked for; the pages are valid.
         unsafe {
             pg_sys::XLogFlush(logged.wal_end);
-            for (block, page) in (logged.first..).zip(logged.pages.iter_mut().map(place)) {
+            for (block, page) in (first..).zip(pages.iter_mut().map(place)) {
                 pg_sys::PageSetChecksumInplace(page, block);
-                pg_sys::smgrextend(self.file, MAIN, block, page.cast(), false);
             }
         }
+        let before = match self.takes_group(first, pages.len()) {
+            true => pages.len() - 1,
+            false => 0,
+        };
+        let (group, rest) = pages.split_at_mut(before);
+        if !group.is_empty() {
+            Segment::open(path, first / SEGMENT).write(first % SEGMENT, group);
+        }
+        for (block, page) in (first + before as u32..).zip(rest.iter_mut().map(place)) {
+            // SAFETY: the page is that of the file's next block, and its image is flushed.
+            unsafe { pg_sys::smgrextend(self.file, MAIN, block, page.cast(), false) };
+        }
+    }
+
+    /// Whether so many pages from a block on are in a segment that exists, of core's own storage manager.
+    fn takes_group(&self, first: u32, count: usize) -> bool {
+        // SAFETY: the file is open.
+        let is_plain = unsafe { (*self.file).smgr_which == 0 };
+        is_plain && !first.is_multiple_of(SEGMENT) && first % SEGMENT + count as u32 <= SEGMENT
     }
 
     /// Lets others extend the file. Where an error comes before this, the end of the transaction does it.
@@ -219,6 +249,63 @@ impl FileEnd {
         // SAFETY: the lock is held.
         unsafe { pg_sys::UnlockRelationForExtension(self.relation, EXCLUSIVE) };
     }
+}
+
+/// A segment of a table's file, open for writing; closed by unwinding too.
+struct Segment {
+    file: pg_sys::File,
+    path: CString,
+}
+
+impl Segment {
+    fn open(path: &str, number: u32) -> Segment {
+        let path = match number {
+            0 => path.to_owned(),
+            _ => format!("{path}.{number}"),
+        };
+        // A path of the server's has no NUL.
+        let path = CString::new(path).unwrap_or_default();
+        // SAFETY: the server copies the path.
+        let file = unsafe { pg_sys::PathNameOpenFile(path.as_ptr(), libc::O_RDWR) };
+        if file < 0 {
+            failed("open", &path);
+        }
+        Segment { file, path }
+    }
+
+    /// Writes pages from a block of the segment on.
+    fn write(&self, first: u32, pages: &mut [Page]) {
+        let (bytes, offset) = (size_of_val(pages), i64::from(first) * PAGE_BYTES as i64);
+        let (place, event) = (
+            pages.as_mut_ptr(),
+            pg_sys::WaitEventIO::WAIT_EVENT_DATA_FILE_EXTEND,
+        );
+        // SAFETY: the file is open, and the pages are so many bytes.
+        let written =
+            unsafe { pg_sys::FileWrite(self.file, place.cast(), bytes as _, offset, event) };
+        if usize::try_from(written) != Ok(bytes) {
+            failed("extend", &self.path);
+        }
+    }
+}
+
+impl Drop for Segment {
+    fn drop(&mut self) {
+        // SAFETY: opened in `open`, and closed once.
+        unsafe { pg_sys::FileClose(self.file) };
+    }
+}
+
+/// Raises what the system said of a file.
+fn failed(what: &str, path: &CStr) -> ! {
+    let error = std::io::Error::last_os_error();
+    let code = match error.raw_os_error() {
+        // A write that was cut short leaves no error.
+        Some(0 | libc::ENOSPC | libc::EDQUOT) => PgSqlErrorCode::ERRCODE_DISK_FULL,
+        _ => PgSqlErrorCode::ERRCODE_IO_ERROR,
+    };
+    let path = path.to_string_lossy();
+    super::raise(code, format!("could not {what} file \"{path}\": {error}"))
 }
 
 /// Pages whose images are in WAL.

@@ -104,6 +104,18 @@ impl Relation {
         }
     }
 
+    /// Its file, from the data directory, in which the server runs.
+    pub fn path(&self) -> String {
+        // SAFETY: the function takes an OID; it gives null for what has no file, which a table has.
+        let path = unsafe {
+            pgrx::direct_function_call::<String>(
+                pg_sys::pg_relation_filepath,
+                &[self.oid().into_datum()],
+            )
+        };
+        path.unwrap_or_default()
+    }
+
     /// Whether the free space map knows a page that an INSERT would fill by at least half.
     pub fn has_room(&self) -> bool {
         let page = pg_sys::BLCKSZ as usize;
