@@ -48,6 +48,8 @@ server_suites() {
     cargo_suite in-server "$ROOT/scripts/pgrx-test.sh"
     # That suite has left a test build in its place.
     "$ROOT/scripts/install.sh"
+    benchmark_suite bench ROWS=200000 REPEATS=1
+    benchmark_suite proof ROWS=20000 FILES=2
 }
 
 # Whatever happened: no server stays behind, and the last line is the count.
@@ -118,6 +120,14 @@ regress_suite() {
     all=${all:-$(sed -nE 's/^(# |\s*)[0-9]+ of ([0-9]+) tests failed.*/\2/p' "$LOGS/regress.log")}
     failed=${failed:-0}
     add "$((${all:-0} - failed))" "$failed" 0 "$status"
+}
+
+# A benchmark in small, one test: that it runs and its answers are right. Its times are of no interest: benchmark_suite NAME SETTING...
+benchmark_suite() {
+    local name=$1 status=0
+    shift
+    suite "$name" env "$@" "$ROOT/scripts/$name.sh" || status=$?
+    add "$((status == 0))" 0 0 "$status"
 }
 
 # One word of the conninfo: conninfo_word host

@@ -107,6 +107,19 @@ fn logical_decoding_sees_every_trip() {
     assert_books_balance(&mut session);
 }
 
+#[test]
+fn where_wal_is_minimal_a_load_outlives_a_crash() {
+    let mut cluster = PrivateCluster::new("fsync = off\nwal_level = minimal\nmax_wal_senders = 0");
+    let path = cluster.files().write_rows("t.csv", numbered_rows(0..ROWS));
+    load(&mut cluster.connect(), &path);
+    cluster.crash();
+    cluster.start();
+    let mut session = cluster.connect();
+    assert_eq!(session.count("trips.trip"), ROWS as i64);
+    assert_books_balance(&mut session);
+    assert_sound(&mut session);
+}
+
 fn wait_for(mut condition: impl FnMut() -> bool) {
     let begin = Instant::now();
     while !condition() {

@@ -112,6 +112,16 @@ fn a_fill_factor_leaves_room_on_every_page() {
 }
 
 #[test]
+fn an_unlogged_table_takes_a_load() {
+    let (database, mut session, _) = database_with("ALTER TABLE trips.trip SET UNLOGGED");
+    let path = database
+        .files()
+        .write_rows("u.csv", numbered_rows(0..60_000));
+    assert_eq!(load(&mut session, &path).loaded, 60_000);
+    assert_books_balance(&mut session);
+}
+
+#[test]
 fn a_load_is_counted_for_autovacuum() {
     let (database, mut session, _) = database_with("");
     let path = database

@@ -115,6 +115,7 @@ impl Proof {
         let small = plan.rows_each / 10;
         let firsts = [(plan.seed, small), (plan.seed + 1, plan.rows_each - small)];
         let others = (2..=plan.files).map(|file| (plan.seed + file, plan.rows_each));
+        let mut asked = None;
         for (seed, rows) in firsts.into_iter().chain(others) {
             (plan.progress)(&format!("loading {} rows", thousands(rows)));
             let load = load(plan, control, seed, rows)?;
@@ -123,11 +124,13 @@ impl Proof {
             if [small, plan.rows_each, plan.files * plan.rows_each].contains(&total) {
                 (plan.progress)(&format!("asking about {} trips", thousands(total)));
                 settle(control)?;
-                let moment = proof.ask(plan, control, total, rows)?;
+                let mut answers = Proof::prepare(plan, control, rows)?;
+                let moment = proof.ask(plan, control, total, &mut answers)?;
                 proof.moments.push(moment);
+                asked = Some(answers);
             }
         }
-        proof.look(plan, control)?;
+        proof.look(plan, control, asked.ok_or("nothing was asked")?)?;
         (plan.progress)("loading all rows as one file");
         empty(control)?;
         let rows = plan.files * plan.rows_each;
@@ -137,13 +140,18 @@ impl Proof {
     }
 
     /// What is asked of the whole table, once: compacted questions, groups, sizes, a recount.
-    fn look(&mut self, plan: &Plan, control: &mut Client) -> Result<(), Box<dyn Error>> {
+    fn look(
+        &mut self,
+        plan: &Plan,
+        control: &mut Client,
+        mut asked: Answers,
+    ) -> Result<(), Box<dyn Error>> {
         let total = plan.files * plan.rows_each;
         self.sizes = Some(Sizes::read(control)?);
         (plan.progress)("compacting, and asking again");
         let compaction = Compaction::run(&plan.conninfo, control, total)?;
         settle(control)?;
-        let moment = self.ask(plan, control, total, plan.rows_each)?;
+        let moment = self.ask(plan, control, total, &mut asked)?;
         self.compacted = Some((compaction, moment));
         (plan.progress)("grouping the trips of a city");
         let city = REGIONS[0].name;
@@ -170,27 +178,29 @@ impl Proof {
         Ok(())
     }
 
-    /// Asks all series about the table, whose last load brought so many rows.
+    /// Counts what all series are to find in the table, whose last load brought so many rows.
+    fn prepare(plan: &Plan, control: &mut Client, last: u64) -> Result<Answers, Box<dyn Error>> {
+        let mut draw = question::draw(plan.seed);
+        let centres = centres(control, last, &mut draw)?;
+        let series = question::all_series(&centres, &months(control)?, &mut draw);
+        Answers::prepare(control, series)
+    }
+
+    /// Asks them, at `rows` rows.
     fn ask(
         &mut self,
         plan: &Plan,
         control: &mut Client,
         rows: u64,
-        last: u64,
+        answers: &mut Answers,
     ) -> Result<Moment, Box<dyn Error>> {
-        let mut draw = question::draw(plan.seed);
-        let centres = centres(control, last, &mut draw)?;
-        let series = question::all_series(&centres, &months(control)?, &mut draw);
-        let mut answers = Answers::prepare(control, series)?;
         answers.ask(&plan.conninfo, control, &mut self.checks)?;
-        let extremes = answers.extremes().pop().ok_or("nothing was asked")?;
-        let moment = Moment {
+        Ok(Moment {
             rows,
             runs: runs(control)?,
-            extremes,
+            extremes: answers.extremes().pop().ok_or("nothing was asked")?,
             five_km: answers.five_km_median().unwrap_or_default(),
-        };
-        Ok(moment)
+        })
     }
 
     fn curves(&self) -> curves::Curves {

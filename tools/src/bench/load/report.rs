@@ -88,7 +88,7 @@ impl Report {
         writeln!(out, "# Loads\n\nMade by `{}`.\n", self.command)?;
         writeln!(
             out,
-            "{} rows, {:.0} MiB; each way runs {} times, in turns with the others. Times are medians; the ratios are how many times as \
+            "{} rows, {:.0} MiB; each way runs {} times, in turns with the others, after one that is not counted. Times are medians; the ratios are how many times as \
              long as `trips_ingest` a way takes, with the area trees and without them.\n",
             thousands(self.rows),
             self.file_bytes as f64 / MIB,
