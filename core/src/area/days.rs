@@ -14,7 +14,7 @@ use super::Corrupt;
 const MICROSECONDS: i64 = 86_400_000_000;
 
 /// The days that a `timestamp` of PostgreSQL can lie on, and so a trip can depart on: to the end of the year 294276.
-const DAYS: RangeInclusive<i64> = -2_451_545..=106_751_982;
+pub const DAYS: RangeInclusive<i64> = -2_451_545..=106_751_982;
 
 /// The day of a time, which is in microseconds since 2000-01-01 00:00:00.
 pub const fn day_of(time: i64) -> i32 {
