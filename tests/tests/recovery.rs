@@ -2,11 +2,12 @@
 //! shared buffers are no exception.
 
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use trips_tests::ask_random::cases;
+use trips_tests::database::eventually;
 use trips_tests::ingest::{forget, load};
 use trips_tests::rows::{numbered_rows, write_generated};
 use trips_tests::snapshot::{assert_books_balance, snapshot};
@@ -81,12 +82,16 @@ fn a_standby_has_what_its_primary_has() {
     let end: String = session.value("SELECT pg_current_wal_insert_lsn()::text");
     let expected = snapshot(&mut session);
     let mut replica = standby.connect();
-    wait_for(|| replica.value(&format!("SELECT pg_last_wal_replay_lsn() >= '{end}'")));
+    eventually("the standby has all", || {
+        replica.value(&format!("SELECT pg_last_wal_replay_lsn() >= '{end}'"))
+    });
     assert_eq!(snapshot(&mut replica), expected);
     drop(replica);
     standby.promote();
     let mut promoted = standby.connect();
-    wait_for(|| !promoted.value::<bool>("SELECT pg_is_in_recovery()"));
+    eventually("the standby is promoted", || {
+        !promoted.value::<bool>("SELECT pg_is_in_recovery()")
+    });
     assert_books_balance(&mut promoted);
     assert_sound(&mut promoted);
     let more = standby
@@ -118,12 +123,4 @@ fn where_wal_is_minimal_a_load_outlives_a_crash() {
     assert_eq!(session.count("trips.trip"), ROWS as i64);
     assert_books_balance(&mut session);
     assert_sound(&mut session);
-}
-
-fn wait_for(mut condition: impl FnMut() -> bool) {
-    let begin = Instant::now();
-    while !condition() {
-        assert!(begin.elapsed() < Duration::from_secs(60), "it never came");
-        thread::sleep(Duration::from_millis(20));
-    }
 }

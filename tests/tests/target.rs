@@ -97,13 +97,19 @@ fn every_index_holds_every_trip() {
     );
 }
 
-#[test]
-fn a_fill_factor_leaves_room_on_every_page() {
-    let (database, mut session, _) = database_with("ALTER TABLE trips.trip SET (fillfactor = 40)");
+/// A database whose table, after this DDL, was loaded with more trips than go through the heap alone.
+fn many_trips_in(ddl: &str) -> (Database, Session) {
+    let (database, mut session, _) = database_with(ddl);
     let path = database
         .files()
         .write_rows("u.csv", numbered_rows(0..60_000));
-    load(&mut session, &path);
+    assert_eq!(load(&mut session, &path).loaded, 60_000);
+    (database, session)
+}
+
+#[test]
+fn a_fill_factor_leaves_room_on_every_page() {
+    let (_database, mut session) = many_trips_in("ALTER TABLE trips.trip SET (fillfactor = 40)");
     let most: i64 = session.value(
         "SELECT max(n) FROM (SELECT count(*) AS n FROM trips.trip GROUP BY (ctid::text::point)[0]) pages",
     );
@@ -113,21 +119,13 @@ fn a_fill_factor_leaves_room_on_every_page() {
 
 #[test]
 fn an_unlogged_table_takes_a_load() {
-    let (database, mut session, _) = database_with("ALTER TABLE trips.trip SET UNLOGGED");
-    let path = database
-        .files()
-        .write_rows("u.csv", numbered_rows(0..60_000));
-    assert_eq!(load(&mut session, &path).loaded, 60_000);
+    let (_database, mut session) = many_trips_in("ALTER TABLE trips.trip SET UNLOGGED");
     assert_books_balance(&mut session);
 }
 
 #[test]
 fn a_load_is_counted_for_autovacuum() {
-    let (database, mut session, _) = database_with("");
-    let path = database
-        .files()
-        .write_rows("u.csv", numbered_rows(0..60_000));
-    load(&mut session, &path);
+    let (_database, mut session) = many_trips_in("");
     session.run("SELECT pg_stat_force_next_flush()");
     let inserted: i64 = session
         .value("SELECT n_tup_ins FROM pg_stat_user_tables WHERE relid = 'trips.trip'::regclass");

@@ -4,15 +4,14 @@
 mod report;
 
 use std::error::Error;
-use std::fs::{self, File, Permissions};
-use std::os::unix::fs::PermissionsExt;
+use std::fs;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use postgres::{Client, NoTls};
 
 use super::conditions::Conditions;
-use super::session::{execute, ingest};
+use super::session::{create_readable, execute, ingest};
 use crate::generate::{self, Contents};
 use crate::memory::Sampler;
 use crate::with_causes;
@@ -186,9 +185,7 @@ fn load(plan: &Plan, trips: Trips, control: &mut Client) -> Result<(), Box<dyn E
         seed: 1,
         regions,
     };
-    generate::write_trips(File::create(&file)?, &contents)?;
-    // The server may be another user.
-    fs::set_permissions(&file, Permissions::from_mode(0o644))?;
+    generate::write_trips(create_readable(&file)?, &contents)?;
     control.batch_execute(&ingest(&file))?;
     fs::remove_file(&file)?;
     execute(control, &["VACUUM ANALYZE trips.trip", "CHECKPOINT"])?;

@@ -52,9 +52,11 @@ pub(super) fn ingest(file: &Path) -> String {
     format!("SELECT * FROM trips_ingest({file})")
 }
 
-/// Lets the server read a file that was made for it.
-pub(super) fn make_readable(file: &File) -> io::Result<()> {
-    file.set_permissions(Permissions::from_mode(0o644))
+/// A new file that the server can read, whatever the umask is.
+pub(super) fn create_readable(path: &Path) -> io::Result<File> {
+    let file = File::create(path)?;
+    file.set_permissions(Permissions::from_mode(0o644))?;
+    Ok(file)
 }
 
 /// Reads the file once, so that the first run does not pay for the disk.

@@ -23,7 +23,7 @@ use super::trips::{centres, count, empty, months, runs, settle};
 use crate::bench::Run;
 use crate::bench::conditions::Conditions;
 use crate::bench::figures::{mebibytes, milliseconds, per_second, seconds, thousands};
-use crate::bench::session::{ingest, timed};
+use crate::bench::session::{create_readable, ingest, timed};
 use crate::generate::{Contents, REGIONS, write_trips};
 
 /// What to measure.
@@ -264,9 +264,7 @@ fn write(directory: &Path, seed: u64, rows: u64) -> Result<PathBuf, Box<dyn Erro
         seed,
         regions: REGIONS.len(),
     };
-    let out = fs::File::create(&file)?;
-    crate::bench::session::make_readable(&out)?;
-    write_trips(BufWriter::new(out), &contents)?;
+    write_trips(BufWriter::new(create_readable(&file)?), &contents)?;
     Ok(file)
 }
 

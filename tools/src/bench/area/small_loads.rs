@@ -16,7 +16,7 @@ use super::facts::Facts;
 use super::question::{Question, Series};
 use super::trips::{count, empty, runs, settle};
 use crate::bench::figures::{median, milliseconds, seconds, thousands, times_as_long};
-use crate::bench::session::ingest;
+use crate::bench::session::{create_readable, ingest};
 use crate::generate::{Contents, REGIONS, write_trips};
 
 /// What to load in pieces.
@@ -69,7 +69,7 @@ impl Plan<'_> {
             seed: self.seed,
             regions: REGIONS.len(),
         };
-        write_trips(create(&whole)?, &contents)?;
+        write_trips(create_readable(&whole)?, &contents)?;
         let one = self.loaded(control, &whole, 1, rows, checks)?;
         let many = self.loaded(control, &whole, self.loads, self.rows_each, checks)?;
         fs::remove_file(&whole)?;
@@ -160,7 +160,7 @@ impl Pieces {
     }
 
     fn write_next(&mut self, rows: u64) -> io::Result<()> {
-        let mut out = BufWriter::new(create(&self.piece)?);
+        let mut out = BufWriter::new(create_readable(&self.piece)?);
         out.write_all(&self.header)?;
         let mut line = Vec::new();
         for _ in 0..rows {
@@ -172,14 +172,6 @@ impl Pieces {
         }
         out.flush()
     }
-}
-
-/// A new file that the server can read, whatever the umask is.
-fn create(path: &Path) -> io::Result<File> {
-    use std::os::unix::fs::PermissionsExt;
-    let file = File::create(path)?;
-    file.set_permissions(fs::Permissions::from_mode(0o644))?;
-    Ok(file)
 }
 
 impl SmallLoads {
