@@ -11,7 +11,7 @@ use std::ops::{ControlFlow, Range};
 
 use super::axis::Axis;
 use super::leaf::Points;
-use super::polygon::Polygons;
+use super::polygon::{Edge, Polygons, RingNumber};
 use super::shape::{Area, Kind, Rect, Relation};
 use grid::Grid;
 use winding::Winding;
@@ -30,13 +30,22 @@ const TABLES_FROM: usize = 32;
 /// How many points of the slice lie in the area; `None` if one of them may lie on its edge. Places that the leaf does
 /// not have count as outside.
 pub fn count(area: &Area, points: &Points<'_>, slice: Range<usize>) -> Option<u64> {
-    if let Kind::Boxes(boxes) = area.kind() {
-        let mut windows = boxes.iter().filter_map(|b| Windows::of(b, points));
-        match (windows.next(), windows.next()) {
-            (None, _) => return Some(0),
-            (Some(windows), None) => return windows.count(Cells::of(points, slice)),
-            _ => {}
+    match area.kind() {
+        Kind::Boxes(boxes) => {
+            let mut windows = boxes.iter().filter_map(|b| Windows::of(b, points));
+            match (windows.next(), windows.next()) {
+                (None, _) => return Some(0),
+                (Some(windows), None) => return windows.count(Cells::of(points, slice)),
+                _ => {}
+            }
         }
+        Kind::Polygons(polygons) if slice.len() >= TABLES_FROM => {
+            let edges = edges_of(polygons, points);
+            if let Some(mut winding) = Winding::of(polygons, axes_of(points), &edges) {
+                return winding.count(Cells::of(points, slice));
+            }
+        }
+        Kind::Polygons(_) => {}
     }
     let mut codes = Vec::new();
     sort(area, points, slice, &mut codes);
@@ -64,23 +73,33 @@ pub fn sort(area: &Area, points: &Points<'_>, slice: Range<usize>, out: &mut Vec
 
 /// How the rings wind tells of most points where some edges touch the leaf, and the raster of a grid where many do.
 fn sort_by_polygons(polygons: &Polygons, points: &Points<'_>, cells: Cells<'_>, codes: &mut [u8]) {
-    let axes = [points.x(), points.y()];
+    let axes = axes_of(points);
     if cells.len() < TABLES_FROM {
         for (cells, code) in cells.iter().zip(codes) {
             *code = code_of(polygons.relation(&rect_of(&axes, cells)));
         }
         return;
     }
-    let mut edges = Vec::with_capacity(winding::MAX_EDGES);
-    let bounds = Axis::bounds(&axes[0], &axes[1]);
-    let _ = polygons.each_edge_touching(&bounds, &mut |ring, edge| {
-        edges.push((ring, edge));
-        ControlFlow::Continue(())
-    });
+    let edges = edges_of(polygons, points);
     match Winding::of(polygons, axes, &edges) {
         Some(mut winding) => winding.sort(cells, codes),
         None => Grid::of(polygons, axes, &edges).sort(cells, codes),
     }
+}
+
+fn axes_of(points: &Points<'_>) -> [Axis; 2] {
+    [points.x(), points.y()]
+}
+
+/// The edges that touch the leaf, those of a ring one after the other.
+fn edges_of(polygons: &Polygons, points: &Points<'_>) -> Vec<(RingNumber, Edge)> {
+    let mut edges = Vec::with_capacity(winding::MAX_EDGES);
+    let bounds = Axis::bounds(&points.x(), &points.y());
+    let _ = polygons.each_edge_touching(&bounds, &mut |ring, edge| {
+        edges.push((ring, edge));
+        ControlFlow::Continue(())
+    });
+    edges
 }
 
 /// Where a point with these cells can be.

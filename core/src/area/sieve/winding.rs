@@ -15,6 +15,7 @@ use fearless_simd::{Level, Simd, dispatch};
 use super::{Cells, INSIDE, OUTSIDE, code_of, rect_of};
 use crate::area::axis::Axis;
 use crate::area::polygon::{Edge, Polygons, RingNumber};
+use crate::area::shape::Relation;
 
 /// The most edges that a leaf is compared with: each takes a look at all points.
 pub(super) const MAX_EDGES: usize = 64;
@@ -24,6 +25,9 @@ const UNKNOWN: u8 = 4;
 
 /// The label of a point that some line is too near to.
 const UNSURE: i32 = i32::MIN;
+
+/// The label of a place that has no point.
+const NO_POINT: i32 = i32::MAX;
 
 /// Labels are nearer to zero than this.
 const LABELS: i32 = 1 << 30;
@@ -181,6 +185,15 @@ const fn is_negative(number: f32) -> i32 {
 /// Points that are looked at together.
 const CHUNK: usize = 128;
 
+/// Points of some labels.
+#[derive(Default)]
+struct Found {
+    /// With a label that has been asked about.
+    known: u64,
+    /// Of these, inside.
+    inside: u64,
+}
+
 /// The rings around a leaf's points.
 pub(super) struct Winding<'a> {
     polygons: &'a Polygons,
@@ -230,6 +243,70 @@ impl<'a> Winding<'a> {
     /// Makes `codes` the codes of the points.
     pub(super) fn sort(&mut self, cells: Cells<'_>, codes: &mut [u8]) {
         dispatch!(Level::new(), simd => self.sort_with(simd, cells, codes));
+    }
+
+    /// How many of the points are inside; `None` if one of them may be on an edge.
+    pub(super) fn count(&mut self, cells: Cells<'_>) -> Option<u64> {
+        dispatch!(Level::new(), simd => self.count_with(simd, cells))
+    }
+
+    /// As [`Winding::count`], in the vectors of the processor at hand.
+    #[inline(always)]
+    fn count_with(&mut self, _: impl Simd, cells: Cells<'_>) -> Option<u64> {
+        let mut inside = 0;
+        for (x, y) in cells.x.chunks(CHUNK).zip(cells.y.chunks(CHUNK)) {
+            let cells = Cells { x, y };
+            let mut labels = self.labels(cells);
+            for label in labels.iter_mut().skip(cells.len()) {
+                *label = NO_POINT;
+            }
+            let mut found = self.count_known(&labels);
+            if found.known < cells.len() as u64 {
+                inside += self.learn(cells, &labels)?;
+                found = self.count_known(&labels);
+            }
+            inside += found.inside;
+        }
+        Some(inside)
+    }
+
+    /// Counts the points with labels that have been asked about.
+    #[inline(always)]
+    fn count_known(&self, labels: &[i32; CHUNK]) -> Found {
+        let mut found = Found::default();
+        for (label, code) in &self.known {
+            let same: i32 = labels.iter().map(|its| i32::from(its == label)).sum();
+            found.known += same as u64;
+            found.inside += if *code == INSIDE { same as u64 } else { 0 };
+        }
+        found
+    }
+
+    /// Asks about all labels of the points that have not been asked about; how many points without one are inside, `None`
+    /// if one of these may be on an edge.
+    #[cold]
+    fn learn(&mut self, cells: Cells<'_>, labels: &[i32; CHUNK]) -> Option<u64> {
+        let mut inside = 0;
+        let mut last = NO_POINT;
+        for (cells, label) in cells.iter().zip(labels) {
+            if *label == last {
+                continue;
+            }
+            if *label == UNSURE {
+                match self.polygons.relation(&rect_of(&self.axes, cells)) {
+                    Relation::Border => return None,
+                    Relation::Inside => inside += 1,
+                    Relation::Outside => {}
+                }
+                continue;
+            }
+            last = *label;
+            if !self.known.iter().any(|(known, _)| known == label) {
+                let code = self.ask(cells);
+                self.known.push((*label, code));
+            }
+        }
+        Some(inside)
     }
 
     /// As [`Winding::sort`], in the vectors of the processor at hand.
