@@ -1,7 +1,7 @@
 //! trips_ext: vehicle trips in PostgreSQL.
 //!
 //! Files of trips are loaded in bulk (`ingest`, on the pipeline of `trips_core`), their status is pushed
-//! while that runs (`status`), and answered about by the functions in `sql/`. `api` is what SQL sees of
+//! while that runs (`status`), background workers run some of them (`jobs`), and trips are answered about by the functions in `sql/`. `api` is what SQL sees of
 //! the Rust code, and `postgres` all of it that is unsafe.
 
 use pgrx::prelude::*;
@@ -10,6 +10,7 @@ mod api;
 mod area;
 mod error;
 mod ingest;
+mod jobs;
 mod postgres;
 mod settings;
 mod similar;
@@ -24,6 +25,16 @@ pgrx::extension_sql_file!(
     "../sql/ingest.sql",
     name = "ingest",
     requires = ["tables", api::ingest::trips_ingest]
+);
+pgrx::extension_sql_file!("../sql/status.sql", name = "status", requires = ["tables"]);
+pgrx::extension_sql_file!(
+    "../sql/jobs.sql",
+    name = "jobs",
+    requires = [
+        "status",
+        api::jobs::trips_ingest_async,
+        api::jobs::trips_cancel
+    ]
 );
 pgrx::extension_sql_file!("../sql/forget.sql", name = "forget", requires = ["tables"]);
 pgrx::extension_sql_file!("../sql/area.sql", name = "area", requires = ["tables"]);

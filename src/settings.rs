@@ -31,6 +31,9 @@ static AREA_TREES: GucSetting<bool> = GucSetting::<bool>::new(true);
 /// In kB. Six million trips by density; by representatives what counts is how many of these there are.
 static GROUP_MEMORY: GucSetting<i32> = GucSetting::<i32>::new(1024 * 1024);
 
+/// Each takes two slots of max_worker_processes, which are eight at its default, and a core and more.
+static MAX_JOBS: GucSetting<i32> = GucSetting::<i32>::new(2);
+
 /// By the machine, see [`group_threads`].
 static GROUP_THREADS: GucSetting<i32> = GucSetting::<i32>::new(0);
 
@@ -108,6 +111,16 @@ pub fn register() {
         GucContext::Userset,
         GucFlags::default(),
     );
+    GucRegistry::define_int_guc(
+        c"trips_ext.max_jobs",
+        c"Ingests of trips_ingest_async that run at a time in a database.",
+        c"Others are queued. Each takes two background workers.",
+        &MAX_JOBS,
+        1,
+        64,
+        GucContext::Sighup,
+        GucFlags::default(),
+    );
     GucRegistry::define_bool_guc(
         c"trips_ext.area_trees",
         c"Whether an ingest writes area trees of its trips.",
@@ -177,6 +190,11 @@ pub fn group_threads() -> usize {
             .clamp(1, MOST_AUTOMATIC_GROUP_THREADS),
         Ok(threads) => threads,
     }
+}
+
+/// How many queued ingests run at a time.
+pub fn max_jobs() -> usize {
+    usize::try_from(MAX_JOBS.get()).unwrap_or(1).max(1)
 }
 
 /// Whether an ingest writes trees.

@@ -171,6 +171,21 @@ pub enum Error {
         /// The ingest that loaded it.
         ingest: i64,
     },
+    /// No background worker is free to run what is queued.
+    #[error("could not start a background worker")]
+    NoWorker,
+    /// There is no ingest of that number.
+    #[error("ingest {ingest} does not exist")]
+    UnknownIngest {
+        /// The number.
+        ingest: i64,
+    },
+    /// A session runs the ingest, and no background worker.
+    #[error("ingest {ingest} is run by a session")]
+    NotQueued {
+        /// Its number.
+        ingest: i64,
+    },
     /// A dimension holds as many names as its ids can tell apart.
     #[error("too many {dimension} names")]
     TooManyNames {
@@ -275,6 +290,9 @@ impl Error {
             Error::Row { reject, .. } => reject.reason.sqlstate(),
             Error::RejectLimit { .. } => "22P02",
             Error::AlreadyLoaded { .. } => "42710",
+            Error::NoWorker => "53000",
+            Error::UnknownIngest { .. } => "42704",
+            Error::NotQueued { .. } => "55000",
             Error::Unsupported { .. } => "0A000",
             Error::NullArgument { .. } => "22004",
             Error::NotPermitted { .. } => "42501",
@@ -360,6 +378,9 @@ impl Error {
                     "To load it again, call trips_forget({ingest}) first."
                 ));
             }
+            Error::NoWorker => "You may need to increase max_worker_processes.",
+            Error::UnknownIngest { .. } => "The view trips.ingest_progress lists the ingests.",
+            Error::NotQueued { .. } => "Cancel what the session runs with pg_cancel_backend().",
             Error::PendingTrees { .. } | Error::CorruptTree { .. } => {
                 "Call trips_rebuild() to build the area trees anew."
             }
@@ -421,6 +442,9 @@ impl Error {
             | Error::TooManyNames { .. }
             | Error::Unsupported { .. }
             | Error::NullArgument { .. }
+            | Error::NoWorker
+            | Error::UnknownIngest { .. }
+            | Error::NotQueued { .. }
             | Error::NotPermitted { .. }
             | Error::InvalidArea { .. }
             | Error::InvalidTrip { .. }

@@ -12,6 +12,8 @@ pub const MAX_PAYLOAD: usize = 1023;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
+    /// The load waits for a background worker.
+    Queued,
     /// The load began.
     Started,
     /// The load goes on.
@@ -28,12 +30,26 @@ pub enum Kind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Phase {
+    /// Waiting for a background worker.
+    Queued,
     /// Opening the file and asking the ledger whether it is known; may wait for another load of it.
     Checking,
     /// Reading, parsing and inserting.
     Loading,
     /// The load is over.
     Done,
+}
+
+impl Phase {
+    /// The word in events.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Phase::Queued => "queued",
+            Phase::Checking => "checking",
+            Phase::Loading => "loading",
+            Phase::Done => "done",
+        }
+    }
 }
 
 /// Why a load failed.
@@ -104,10 +120,12 @@ fn tenths(seconds: f64) -> f64 {
 pub struct Event<'a> {
     /// What happened.
     pub kind: Kind,
-    /// The ingest; none where the ledger has given no number yet.
-    pub ingest: Option<i64>,
-    /// The file as the caller named it.
-    pub file: &'a str,
+    /// Its place among the events of its ingest, from 1.
+    pub sequence: u32,
+    /// The ingest.
+    pub ingest: i64,
+    /// The file as the caller named it; none where only those shall know who may ask for it.
+    pub file: Option<&'a str>,
     /// What the load is busy with.
     pub phase: Phase,
     /// How far it is.
@@ -122,8 +140,9 @@ pub struct Event<'a> {
 struct Payload<'a> {
     version: u32,
     event: Kind,
-    ingest: Option<i64>,
-    file: &'a str,
+    sequence: u32,
+    ingest: i64,
+    file: Option<&'a str>,
     phase: Phase,
     bytes_done: u64,
     bytes_total: u64,
@@ -153,7 +172,7 @@ impl Event<'_> {
     }
 
     fn render(&self, limit: usize) -> String {
-        let file = cut(self.file, limit);
+        let file = self.file.map(|file| cut(file, limit));
         let error = self.error.clone().map(|failure| Failure {
             message: cut(&failure.message, limit / 2),
             ..failure
@@ -161,8 +180,9 @@ impl Event<'_> {
         let payload = Payload {
             version: VERSION,
             event: self.kind,
+            sequence: self.sequence,
             ingest: self.ingest,
-            file: &file,
+            file: file.as_deref(),
             phase: self.phase,
             bytes_done: self.counts.bytes_done,
             bytes_total: self.counts.bytes_total,
@@ -202,8 +222,9 @@ mod tests {
     fn event(file: &str, message: &str) -> String {
         Event {
             kind: Kind::Failed,
-            ingest: Some(7),
-            file,
+            sequence: 4,
+            ingest: 7,
+            file: Some(file),
             phase: Phase::Loading,
             counts: Counts {
                 bytes_done: 50,
@@ -228,7 +249,7 @@ mod tests {
         let value: Value = serde_json::from_str(&event("/data/t.csv", "bad")).unwrap();
         assert_eq!(
             value,
-            serde_json::json!({"version": 1, "event": "failed", "ingest": 7, "file": "/data/t.csv",
+            serde_json::json!({"version": 1, "event": "failed", "sequence": 4, "ingest": 7, "file": "/data/t.csv",
                 "phase": "loading", "bytes_done": 50, "bytes_total": 200, "rows": 3, "rejected": 1,
                 "rows_per_second": 1, "eta_seconds": null, "elapsed_seconds": 2.0,
                 "error": {"sqlstate": "22P02", "message": "bad", "line": 3, "column": "origin_coord"}})

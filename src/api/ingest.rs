@@ -1,7 +1,5 @@
 //! `trips_ingest`.
 
-use std::panic::AssertUnwindSafe;
-
 use pgrx::prelude::*;
 use trips_core::Error;
 
@@ -9,10 +7,8 @@ use super::given;
 use crate::error;
 use crate::ingest::load::{self, Summary};
 use crate::ingest::options::Options;
-use crate::ingest::{self, ledger};
-use crate::postgres::{exit, privileges, session};
-use crate::settings;
-use crate::status::reporter::Reporter;
+use crate::ingest::{self, ledger, run};
+use crate::postgres::exit;
 
 /// Loads a file of trips; the comment in `sql/ingest.sql` is its documentation.
 #[pg_extern(volatile, parallel_unsafe)]
@@ -46,11 +42,11 @@ fn trips_ingest(
             given("if_loaded", if_loaded)?,
             given("dry_run", dry_run)?,
         )?;
-        require_rights()?;
+        run::require_rights(c"trips_ingest()")?;
         exit::before_exit(ingest::session_ends);
         let summary = match options.dry_run {
             true => load::check(file, &options)?,
-            false => load_and_report(file, &options)?,
+            false => run::run(ledger::next_ingest()?, file, &options, None)?,
         };
         Ok(row(file, &summary))
     };
@@ -58,40 +54,6 @@ fn trips_ingest(
         Ok(row) => TableIterator::once(row),
         Err(error) => error::raise(&error),
     }
-}
-
-fn require_rights() -> Result<(), Error> {
-    session::require_write_access(c"trips_ingest()");
-    if !privileges::may_read_server_files() {
-        return Err(Error::NotPermitted {
-            what: "ingest a file of the server",
-            detail: "Only roles with privileges of the \"pg_read_server_files\" role may ingest files of the server.",
-        });
-    }
-    if !session::encoding_is_utf8() {
-        return Err(Error::Unsupported {
-            what: "ingest into a database whose encoding is not UTF8".to_owned(),
-            hint: String::new(),
-        });
-    }
-    settings::check_channel()
-}
-
-/// Loads a file; whatever fails is pushed, whoever raises it.
-fn load_and_report(file: &str, options: &Options) -> Result<Summary, Error> {
-    let ingest = ledger::next_ingest()?;
-    let reporter = AssertUnwindSafe(Reporter::start(ingest, file));
-    let load = AssertUnwindSafe(|| load::load(file, ingest, options, &reporter));
-    let result = PgTryBuilder::new(load)
-        .catch_others(|caught| {
-            reporter.failed(&error::caught_failure(&caught));
-            caught.rethrow()
-        })
-        .execute();
-    if let Err(error) = &result {
-        reporter.failed(&error::failure(error));
-    }
-    result
 }
 
 /// The row of the result.

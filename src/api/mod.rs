@@ -3,6 +3,7 @@
 pub mod area;
 pub mod groups;
 pub mod ingest;
+pub mod jobs;
 
 use trips_core::Error;
 

@@ -13,6 +13,7 @@ use super::sink::{Database, Nowhere, Sink};
 use super::tally::Tally;
 use super::{guard, ledger, target};
 use crate::area::writer::Tables;
+use crate::postgres::copy_progress::CopyProgress;
 use crate::postgres::signals::AllBlocked;
 use crate::postgres::{message, spi};
 use crate::settings;
@@ -103,7 +104,7 @@ pub fn load(
         push(&Event {
             kind: Kind::Skipped,
             duplicate_of: Some(loaded_by),
-            ..completed(ingest, file, summary.counts)
+            ..completed(ingest, reporter, file, summary.counts)
         })?;
         return Ok(summary);
     }
@@ -112,12 +113,15 @@ pub fn load(
         "ingest of \"{file}\": started as ingest {ingest}, {} bytes",
         source.size()
     ));
+    let shown = CopyProgress::begin(&trip, source.size());
     let area = Tables::open();
     let (mut database, known) = Database::open(file, ingest, &trip, &area)?;
     let mut tally = Tally::new(file, source.size(), options.on_error);
     let digest = run(source, ingest, known, &mut database, &mut tally, |counts| {
         reporter.progress(counts);
+        shown.show(counts.bytes_done, counts.rows, counts.rejected);
     })?;
+    drop(shown);
     database.finish(tally.counts().rows)?;
     guard::keep(&trip)?;
     let counts = tally.counts();
@@ -130,7 +134,7 @@ pub fn load(
         head_hash,
     })?;
     reporter.finished();
-    push(&completed(ingest, file, counts))?;
+    push(&completed(ingest, reporter, file, counts))?;
     Ok(Summary {
         ingest: Some(ingest),
         status: Status::Loaded,
@@ -221,11 +225,12 @@ fn run(
     pipeline.finish()
 }
 
-fn completed(ingest: i64, file: &str, counts: Counts) -> Event<'_> {
+fn completed<'f>(ingest: i64, reporter: &Reporter, file: &'f str, counts: Counts) -> Event<'f> {
     Event {
         kind: Kind::Completed,
-        ingest: Some(ingest),
-        file,
+        sequence: reporter.last_sequence(),
+        ingest,
+        file: (!reporter.is_of_job()).then_some(file),
         phase: Phase::Done,
         counts,
         error: None,

@@ -7,9 +7,10 @@ pub mod ledger;
 pub mod load;
 pub mod options;
 mod rejects;
+pub mod run;
 mod sink;
 mod tally;
-mod target;
+pub mod target;
 
 use crate::status::reporter;
 use crate::threads;

@@ -29,6 +29,12 @@ pub fn address() -> usize {
     unsafe { pg_sys::MyProc as usize }
 }
 
+/// The [`address`] of another process; 0 if there is none with this number.
+pub fn address_of(process: i32) -> usize {
+    // SAFETY: looks the process up in the server's table; the entry found is not followed here.
+    unsafe { pg_sys::BackendPidGetProc(process) as usize }
+}
+
 /// Wakes the process whose [`address`] was published; 0 is nobody. One that has ended meanwhile does no harm: the
 /// entry stays, and whoever uses it next finds its latch set for nothing, which every waiter expects.
 pub fn wake(address: usize) {

@@ -78,3 +78,13 @@ pub fn enter_transaction() -> Entered<'static> {
         context: PhantomData,
     }
 }
+
+/// Makes the context that lives as long as the process the current one.
+pub fn enter_process() -> Entered<'static> {
+    // SAFETY: the context is valid from the start of the process to its end.
+    let before = unsafe { pg_sys::MemoryContextSwitchTo(pg_sys::TopMemoryContext) };
+    Entered {
+        before,
+        context: PhantomData,
+    }
+}

@@ -4,6 +4,13 @@ use pgrx::prelude::*;
 
 use super::relation::Relation;
 
+/// Makes `role` the current role from here on, as SET ROLE does and as parallel workers do: nobody asks whether the one
+/// that has logged in may become it.
+pub fn become_role(role: pg_sys::Oid) {
+    // SAFETY: looks the role up in the catalogue, in the caller's transaction.
+    unsafe { pg_sys::SetCurrentRoleId(role, pg_sys::superuser_arg(role)) };
+}
+
 /// While it lives, the current role is the owner of a table; in a parallel worker, too. One may be inside another. An
 /// error that unwinds gives the role back before the server ends the (sub)transaction, which would do so as well.
 #[must_use = "the role is given back when this is dropped"]

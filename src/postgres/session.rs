@@ -14,6 +14,12 @@ pub fn authenticated_role() -> pg_sys::Oid {
     unsafe { pg_sys::GetAuthenticatedUserId() }
 }
 
+/// The current role, whose rights count.
+pub fn role() -> pg_sys::Oid {
+    // SAFETY: no arguments; inside a transaction there is a current role.
+    unsafe { pg_sys::GetUserId() }
+}
+
 /// The process that serves the session.
 pub fn process() -> i32 {
     // SAFETY: reading a global that is set when the process starts.

@@ -31,3 +31,9 @@ impl Drop for AllBlocked {
         unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &self.before, std::ptr::null_mut()) };
     }
 }
+
+/// Cancels what another process of the server runs, as `pg_cancel_backend` does. Whether it could be told.
+pub fn cancel(process: i32) -> bool {
+    // SAFETY: sends a signal, which processes of the server expect at any time.
+    unsafe { libc::kill(process, libc::SIGINT) == 0 }
+}

@@ -3,6 +3,7 @@
 
 use pgrx::datum::DatumWithOid;
 use pgrx::prelude::*;
+use pgrx::spi::SpiHeapTupleData;
 use trips_core::Error;
 
 /// Runs a statement.
@@ -46,19 +47,32 @@ where
     A: FromDatum + IntoDatum,
     B: FromDatum + IntoDatum,
 {
-    let rows: Result<Vec<_>, pgrx::spi::Error> = Spi::connect_mut(|client| {
+    rows(statement, &[], |row| {
+        Ok(row.get::<A>(1)?.zip(row.get::<B>(2)?))
+    })?
+    .into_iter()
+    .collect::<Option<Vec<_>>>()
+    .ok_or_else(|| Error::Internal {
+        what: format!("null from: {statement}"),
+    })
+}
+
+/// What `read` makes of the rows that a statement gives.
+///
+/// # Errors
+/// As [`run`].
+pub fn rows<T>(
+    statement: &str,
+    arguments: &[DatumWithOid<'_>],
+    read: impl Fn(&SpiHeapTupleData<'_>) -> Result<T, pgrx::spi::Error>,
+) -> Result<Vec<T>, Error> {
+    let rows: Result<Vec<T>, pgrx::spi::Error> = Spi::connect_mut(|client| {
         client
-            .update(statement, None, &[])?
-            .map(|row| Ok((row.get::<A>(1)?, row.get::<B>(2)?)))
+            .update(statement, None, arguments)?
+            .map(|row| read(&row))
             .collect()
     });
-    rows.map_err(|error| internal(&error))?
-        .into_iter()
-        .map(|(a, b)| a.zip(b))
-        .collect::<Option<Vec<_>>>()
-        .ok_or_else(|| Error::Internal {
-            what: format!("null from: {statement}"),
-        })
+    rows.map_err(|error| internal(&error))
 }
 
 /// Sends a notification when the current transaction commits.

@@ -1,5 +1,6 @@
 //! Dynamic background workers: they need no preloaded library, only a free slot of `max_worker_processes`.
 
+use std::ffi::CStr;
 use std::time::Duration;
 
 use pgrx::bgworkers::{
@@ -8,7 +9,7 @@ use pgrx::bgworkers::{
 };
 use pgrx::prelude::*;
 
-use super::{memory, session, spi};
+use super::{memory, session};
 
 /// A worker that this session has started in the current transaction.
 pub struct Worker(DynamicBackgroundWorker);
@@ -17,15 +18,17 @@ impl Worker {
     /// Starts a worker that runs `function` of this library with `argument`; none where no slot is free. What is
     /// given back may be used until the transaction ends.
     pub fn start(name: &str, function: &str, argument: u64) -> Option<Worker> {
-        let builder = BackgroundWorkerBuilder::new(name)
-            .set_type(name)
-            .set_library("trips_ext")
-            .set_function(function)
-            .set_argument(Some(pg_sys::Datum::from(argument)))
-            .set_notify_pid(session::process())
-            .enable_spi_access();
+        let builder = builder(name, function).set_argument(Some(pg_sys::Datum::from(argument)));
         // The handle is allocated in the current memory context.
         let _transaction = memory::enter_transaction();
+        builder.load_dynamic().ok().map(Worker)
+    }
+
+    /// Starts a worker that runs `function` of this library, which finds `text`, of less than 128 bytes, by [`text`]. What is
+    /// given back may be used until this process ends.
+    pub fn start_with(name: &str, function: &str, text: &str) -> Option<Worker> {
+        let builder = builder(name, function).set_extra(text);
+        let _process = memory::enter_process();
         builder.load_dynamic().ok().map(Worker)
     }
 
@@ -38,10 +41,29 @@ impl Worker {
     }
 }
 
+fn builder(name: &str, function: &str) -> BackgroundWorkerBuilder {
+    BackgroundWorkerBuilder::new(name)
+        .set_type(name)
+        .set_library("trips_ext")
+        .set_function(function)
+        .set_notify_pid(session::process())
+        .enable_spi_access()
+}
+
+/// What this worker was given by [`Worker::start_with`].
+pub fn text() -> &'static str {
+    BackgroundWorker::get_extra()
+}
+
 /// To be called first in a worker: takes the server's signals and connects.
 pub fn connect(database: pg_sys::Oid, role: pg_sys::Oid) {
     BackgroundWorker::attach_signal_handlers(SignalWakeFlags::SIGHUP | SignalWakeFlags::SIGTERM);
     BackgroundWorker::connect_worker_to_spi_by_oid(Some(database), Some(role));
+}
+
+/// As [`connect`], with the rights of the superuser that the cluster was made with.
+pub fn connect_as_superuser(database: pg_sys::Oid) {
+    connect(database, pg_sys::InvalidOid);
 }
 
 /// Has SIGTERM end what the worker does, wherever that waits or polls interrupts, as it ends a session. Before, SIGTERM
@@ -67,6 +89,26 @@ unsafe extern "C-unwind" fn sigterm(_signal: std::ffi::c_int) {
     }
 }
 
+/// Reads the server's settings again if it was told to.
+pub fn reload_settings() {
+    if BackgroundWorker::sighup_received() {
+        // SAFETY: what the server's own processes do on SIGHUP, outside of signal handlers and transactions.
+        unsafe { pg_sys::ProcessConfigFile(pg_sys::GucContext::PGC_SIGHUP) };
+    }
+}
+
+/// What `pg_stat_activity` shows that the worker does.
+pub fn show_activity(text: &CStr) {
+    // SAFETY: the server copies the text.
+    unsafe { pg_sys::pgstat_report_activity(pg_sys::BackendState::STATE_RUNNING, text.as_ptr()) };
+}
+
+/// Ends a transaction of [`transaction`] that was left by an error.
+pub fn abort_transaction() {
+    // SAFETY: no arguments; outside of a transaction it does nothing.
+    unsafe { pg_sys::AbortCurrentTransaction() };
+}
+
 /// Runs `work` in a transaction of its own.
 pub fn transaction<T>(
     work: impl FnOnce() -> T + std::panic::UnwindSafe + std::panic::RefUnwindSafe,
@@ -77,14 +119,4 @@ pub fn transaction<T>(
 /// Waits to be woken, at most `timeout`; false when the worker is to end.
 pub fn wait(timeout: Duration) -> bool {
     BackgroundWorker::wait_latch(Some(timeout))
-}
-
-/// Sends a notification in a transaction of its own.
-pub fn notify(channel: &str, payload: &str) {
-    let (channel, payload) = (channel.to_owned(), payload.to_owned());
-    BackgroundWorker::transaction(move || {
-        if let Err(error) = spi::notify(&channel, &payload) {
-            log!("trips_ext could not push status: {}", error.message());
-        }
-    });
 }

@@ -46,26 +46,53 @@ struct Line {
 pub struct Reporter {
     line: Option<Line>,
     started_at: i64,
+    /// How many events came before those of the worker.
+    queued: Option<u32>,
 }
 
 impl Reporter {
-    /// Announces the load of `file`. Warns where nobody can be told.
-    pub fn start(ingest: i64, file: &str) -> Reporter {
+    /// Announces the load of `file`. Warns where nobody can be told. `queued` is the number of events that were pushed of an
+    /// ingest that a background worker runs.
+    pub fn start(ingest: i64, file: &str, queued: Option<u32>) -> Reporter {
         let started_at = session::now();
         let line = worker_of_transaction();
         match &line {
-            Some(line) => announce(&line.shared, ingest, file, started_at),
+            Some(line) => announce(&line.shared, ingest, file, started_at, queued),
             None => message::warning(
                 "status of this ingest is not pushed: no background worker could be started",
                 "You may need to increase max_worker_processes.",
             ),
         }
-        Reporter { line, started_at }
+        Reporter {
+            line,
+            started_at,
+            queued,
+        }
+    }
+
+    /// Whether there is a worker that pushes what happens.
+    pub fn is_pushed(&self) -> bool {
+        self.line.is_some()
+    }
+
+    /// Whether the ingest is one that a background worker runs.
+    pub fn is_of_job(&self) -> bool {
+        self.queued.is_some()
     }
 
     /// When the load began, microseconds since 2000-01-01 UTC.
     pub fn started_at(&self) -> i64 {
         self.started_at
+    }
+
+    /// The number of the event that the loading transaction itself pushes: what the worker has to say comes before. To be
+    /// asked once that has ended.
+    pub fn last_sequence(&self) -> u32 {
+        let told = match &self.line {
+            Some(line) => line.shared.events.load(Ordering::Acquire),
+            None => self.queued.unwrap_or(0),
+        };
+        told + 1
     }
 
     /// Rows of a file of so many bytes are being loaded now.
@@ -204,8 +231,15 @@ fn start_worker() -> Option<Line> {
     Some(line)
 }
 
-fn announce(shared: &Shared, ingest: i64, file: &str, started_at: i64) {
+fn announce(shared: &Shared, ingest: i64, file: &str, started_at: i64, queued: Option<u32>) {
     shared.ingest.store(ingest, Ordering::Relaxed);
+    shared.events.store(queued.unwrap_or(0), Ordering::Relaxed);
+    shared
+        .is_job
+        .store(u32::from(queued.is_some()), Ordering::Relaxed);
+    shared
+        .loader
+        .store(session::role().to_u32(), Ordering::Relaxed);
     shared.file.set(file);
     shared.started_at.store(started_at, Ordering::Relaxed);
     for counter in [

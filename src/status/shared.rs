@@ -116,6 +116,12 @@ pub struct Shared {
     pub acknowledged: AtomicU32,
     /// Number of the ingest.
     pub ingest: AtomicI64,
+    /// How many events the worker has pushed of it.
+    pub events: AtomicU32,
+    /// Role that loads it.
+    pub loader: AtomicU32,
+    /// 1 if a background worker loads it.
+    pub is_job: AtomicU32,
     /// Path of the file.
     pub file: Text<2048>,
     /// When it began, microseconds since 2000-01-01 UTC.

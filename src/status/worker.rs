@@ -4,8 +4,10 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use pgrx::prelude::*;
-use trips_core::event::{Counts, Event, Failure, Kind, Phase};
+use trips_core::Error;
+use trips_core::event::{Counts, Failure, Kind, Phase};
 
+use super::attempt::{self, Attempt, Status};
 use super::shared::{Shared, State, Transaction};
 use crate::postgres::shared_memory::Segment;
 use crate::postgres::{latch, session, worker};
@@ -33,10 +35,20 @@ pub extern "C-unwind" fn trips_ext_status_worker(handle: pg_sys::Datum) {
         pg_sys::Oid::from(shared.role.load(Ordering::Relaxed)),
     );
     shared.worker.store(latch::address(), Ordering::Release);
+    worker::transaction(|| logged(attempt::tidy()));
     let mut teller = Teller::new(&shared);
-    while teller.tell() == Transaction::Open {
-        if !worker::wait(teller.pause()) {
-            break;
+    loop {
+        match teller.tell() {
+            Transaction::Open => {
+                if !worker::wait(teller.pause()) {
+                    break;
+                }
+            }
+            Transaction::Committed => {
+                teller.note_completed();
+                break;
+            }
+            Transaction::RolledBack => break,
         }
     }
 }
@@ -44,9 +56,10 @@ pub extern "C-unwind" fn trips_ext_status_worker(handle: pg_sys::Datum) {
 /// A load as its events name it.
 #[derive(Debug, Clone)]
 struct Load {
-    ingest: i64,
-    file: String,
+    attempt: Attempt,
     counts: Counts,
+    /// How many events have been pushed of it.
+    events: u32,
 }
 
 /// What has been told so far.
@@ -79,13 +92,13 @@ impl<'s> Teller<'s> {
         let (load, state) = self.shared.load();
         if load > self.announced {
             self.announced = load;
-            self.notify(Kind::Started, state, &self.current(), None);
+            self.push(Kind::Started, state, self.current(), None);
         }
         if load > self.shared.acknowledged.load(Ordering::Relaxed) {
             self.tell_state(state, load);
             if transaction == Transaction::RolledBack && !state.is_final() {
                 // The session had no time to say why.
-                self.notify(Kind::Failed, state, &self.current(), Some(rolled_back()));
+                self.push(Kind::Failed, state, self.current(), Some(rolled_back()));
             }
         }
         self.tell_rolled_back(transaction);
@@ -100,7 +113,7 @@ impl<'s> Teller<'s> {
         };
         while self.finished.len() > kept {
             if let Some(load) = self.finished.pop() {
-                self.notify(Kind::Failed, State::Failed, &load, Some(rolled_back()));
+                self.push(Kind::Failed, State::Failed, load, Some(rolled_back()));
             }
         }
     }
@@ -108,13 +121,14 @@ impl<'s> Teller<'s> {
     fn tell_state(&mut self, state: State, load: u32) {
         match state {
             State::Checking | State::Loading if self.last_event.elapsed() >= INTERVAL => {
-                self.notify(Kind::Progress, state, &self.current(), None);
+                self.push(Kind::Progress, state, self.current(), None);
             }
             State::Finished => self.finished.push(self.current()),
             State::Failed => {
-                self.notify(Kind::Failed, state, &self.current(), Some(self.failure()));
+                self.push(Kind::Failed, state, self.current(), Some(self.failure()));
             }
-            State::None | State::Checking | State::Loading | State::Skipped => {}
+            State::Skipped => note(self.current(), Status::Skipped),
+            State::None | State::Checking | State::Loading => {}
         }
         if state.is_final() {
             self.shared.acknowledged.store(load, Ordering::Release);
@@ -132,30 +146,60 @@ impl<'s> Teller<'s> {
         }
     }
 
-    fn notify(&mut self, kind: Kind, state: State, load: &Load, error: Option<Failure>) {
-        let event = Event {
-            kind,
-            ingest: Some(load.ingest),
-            file: &load.file,
-            phase: match (kind, state) {
-                (Kind::Failed, _) => Phase::Done,
-                (_, State::Loading | State::Finished) => Phase::Loading,
-                _ => Phase::Checking,
-            },
-            counts: load.counts,
-            error,
-            duplicate_of: None,
+    /// Pushes an event and notes what it says.
+    fn push(&mut self, kind: Kind, state: State, load: Load, error: Option<Failure>) {
+        let sequence = load.events + 1;
+        let phase = match (kind, state) {
+            (Kind::Failed, _) => Phase::Done,
+            (_, State::Loading | State::Finished) => Phase::Loading,
+            _ => Phase::Checking,
         };
-        worker::notify(&self.channel, &event.payload());
+        let status = match kind {
+            Kind::Failed => Status::Failed,
+            _ => Status::Running,
+        };
+        let Load {
+            attempt, counts, ..
+        } = load;
+        let ingest = attempt.ingest;
+        worker::transaction(move || {
+            logged(attempt::write(
+                &attempt,
+                status,
+                phase,
+                sequence,
+                &counts,
+                error.as_ref(),
+            ));
+            let event = attempt.event(kind, sequence, phase, counts, error.as_ref());
+            logged(attempt.push(&event));
+        });
+        if ingest == self.shared.ingest.load(Ordering::Relaxed) {
+            self.shared.events.store(sequence, Ordering::Release);
+        }
         self.last_event = Instant::now();
+    }
+
+    /// Notes that the finished loads can be seen; their own transaction has pushed it.
+    fn note_completed(&mut self) {
+        for load in self.finished.drain(..) {
+            note(load, Status::Completed);
+        }
     }
 
     fn current(&self) -> Load {
         let shared = self.shared;
         let started_at = shared.started_at.load(Ordering::Relaxed);
         Load {
-            ingest: shared.ingest.load(Ordering::Relaxed),
-            file: shared.file.get(),
+            attempt: Attempt {
+                ingest: shared.ingest.load(Ordering::Relaxed),
+                file: shared.file.get(),
+                channel: self.channel.clone(),
+                role: shared.loader.load(Ordering::Relaxed).into(),
+                started_at: Some(started_at),
+                is_job: shared.is_job.load(Ordering::Relaxed) != 0,
+            },
+            events: shared.events.load(Ordering::Relaxed),
             counts: Counts {
                 bytes_done: shared.bytes_done.load(Ordering::Relaxed),
                 bytes_total: shared.bytes_total.load(Ordering::Relaxed),
@@ -175,6 +219,32 @@ impl<'s> Teller<'s> {
             line: (line > 0).then_some(line),
             column: (!column.is_empty()).then_some(column),
         }
+    }
+}
+
+/// Notes the end of a load that the loading transaction pushes.
+fn note(load: Load, status: Status) {
+    let Load {
+        attempt,
+        counts,
+        events,
+    } = load;
+    worker::transaction(move || {
+        logged(attempt::write(
+            &attempt,
+            status,
+            Phase::Done,
+            events + 1,
+            &counts,
+            None,
+        ));
+    });
+}
+
+/// Logs what cannot be raised: there is nobody to raise it to.
+fn logged(result: Result<(), Error>) {
+    if let Err(error) = result {
+        log!("trips_ext could not push status: {}", error.message());
     }
 }
 

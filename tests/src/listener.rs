@@ -1,7 +1,9 @@
 //! A session that LISTENs and waits on its socket: nothing here asks the server whether something happened.
 
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
+use jsonschema::Validator;
 use postgres::fallible_iterator::FallibleIterator;
 use serde_json::Value;
 
@@ -10,21 +12,15 @@ use crate::database::{Database, Session};
 /// The channel at its default.
 pub const CHANNEL: &str = "trips_ingest";
 
-/// The fields that every event has, in alphabetical order.
-const FIELDS: [&str; 12] = [
-    "bytes_done",
-    "bytes_total",
-    "elapsed_seconds",
-    "eta_seconds",
-    "event",
-    "file",
-    "ingest",
-    "phase",
-    "rejected",
-    "rows",
-    "rows_per_second",
-    "version",
-];
+/// What every event must be like.
+fn contract() -> &'static Validator {
+    static CONTRACT: OnceLock<Validator> = OnceLock::new();
+    CONTRACT.get_or_init(|| {
+        let schema = include_str!("../../docs/event.schema.json");
+        let schema: Value = serde_json::from_str(schema).expect("the schema is JSON");
+        jsonschema::validator_for(&schema).expect("the schema is one")
+    })
+}
 
 /// A session that listens on one channel.
 pub struct Listener {
@@ -49,7 +45,11 @@ impl Listener {
 
     /// Listens on a channel.
     pub fn on(database: &Database, channel: &str) -> Listener {
-        let mut session = database.connect();
+        Listener::in_session(database.connect(), channel)
+    }
+
+    /// Has a session listen on a channel.
+    pub fn in_session(mut session: Session, channel: &str) -> Listener {
         session.run(&format!("LISTEN \"{}\"", channel.replace('"', "\"\"")));
         Listener {
             session,
@@ -114,35 +114,11 @@ impl Event {
 
     #[track_caller]
     fn assert_form(&self) {
-        let fields = self.json.as_object().expect("an event is an object");
-        let mut names: Vec<&str> = fields.keys().map(String::as_str).collect();
-        names.retain(|name| !["error", "duplicate_of"].contains(name));
-        names.sort_unstable();
-        assert_eq!(names, FIELDS, "{self:?}");
-        assert_eq!(self.json["version"], 1, "{self:?}");
-        for (field, kind) in [("error", "failed"), ("duplicate_of", "skipped")] {
-            assert_eq!(fields.contains_key(field), self.kind() == kind, "{self:?}");
-        }
-        for number in [
-            "bytes_done",
-            "bytes_total",
-            "rows",
-            "rejected",
-            "rows_per_second",
-        ] {
-            assert!(self.json[number].is_u64(), "{number} of {self:?}");
-        }
-        for (number, nullable) in [
-            ("eta_seconds", true),
-            ("elapsed_seconds", false),
-            ("ingest", true),
-        ] {
-            let value = &self.json[number];
-            assert!(
-                value.is_number() || (nullable && value.is_null()),
-                "{number} of {self:?}"
-            );
-        }
+        let wrong: Vec<String> = contract()
+            .iter_errors(&self.json)
+            .map(|error| error.to_string())
+            .collect();
+        assert!(wrong.is_empty(), "{wrong:?} in {self:?}");
         assert!(
             self.number("bytes_done") <= self.number("bytes_total"),
             "{self:?}"

@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::str::FromStr;
 
-use postgres::Config;
+use postgres::{Config, NoTls};
 
 use crate::cluster::unique_name;
-use crate::database::Session;
+use crate::database::{Session, eventually};
 use crate::files::Files;
 
 /// A cluster that runs, until the value is dropped. With checksums, so that a page that is not what was written is an
@@ -73,6 +73,13 @@ impl PrivateCluster {
     /// A session of the superuser.
     pub fn connect(&self) -> Session {
         Session::new(Config::from_str(&self.conninfo).expect("conninfo is valid"))
+    }
+
+    /// As [`PrivateCluster::connect`], once the server is there again.
+    pub fn connect_patiently(&self) -> Session {
+        let config = Config::from_str(&self.conninfo).expect("conninfo is valid");
+        eventually("the server is back", || config.connect(NoTls).is_ok());
+        self.connect()
     }
 
     /// Files that its server can read.

@@ -28,7 +28,7 @@ fn kinds(events: &[Event]) -> Vec<&str> {
     events.iter().map(Event::kind).collect()
 }
 
-/// One ingest, one file, counts that only grow, `started` first, nothing after the end.
+/// One ingest, one file, counts that only grow, `started` first, nothing after the end, and nothing missing.
 #[track_caller]
 fn assert_one_story(events: &[Event], path: &str) {
     assert_eq!(events[0].kind(), "started", "{events:#?}");
@@ -44,10 +44,10 @@ fn assert_one_story(events: &[Event], path: &str) {
         }
         assert!(!pair[0].ends(), "{events:#?}");
     }
-    for event in events {
+    for (event, place) in events.iter().zip(1..) {
+        assert_eq!(event.number("sequence"), place, "{events:#?}");
         assert_eq!(event.text("file"), path);
-        let known = &event.json["ingest"];
-        assert!(known.is_null() || *known == ingest, "{events:#?}");
+        assert_eq!(event.json["ingest"], ingest, "{events:#?}");
     }
     for event in &events[1..events.len() - 1] {
         assert_eq!(event.kind(), "progress", "{events:#?}");
