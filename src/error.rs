@@ -42,12 +42,7 @@ pub fn caught_failure(error: &CaughtError) -> Failure {
             ereport: report, ..
         } => report,
     };
-    Failure {
-        sqlstate: unpack(report.sql_error_code() as i32),
-        message: report.message().to_owned(),
-        line: None,
-        column: None,
-    }
+    Failure::new(&unpack(report.sql_error_code() as i32), report.message())
 }
 
 /// Five characters as the server packs them: six bits each, the first lowest.

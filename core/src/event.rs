@@ -65,6 +65,30 @@ pub struct Failure {
     pub column: Option<String>,
 }
 
+impl Failure {
+    /// A failure that the file is not at fault for.
+    pub fn new(sqlstate: &str, message: &str) -> Failure {
+        Failure {
+            sqlstate: sqlstate.to_owned(),
+            message: message.to_owned(),
+            line: None,
+            column: None,
+        }
+    }
+
+    /// The same with `"..."` for the quoted name of the file. A message that was cut may end within the name.
+    #[must_use]
+    pub fn without_file(self, file: &str) -> Failure {
+        let whole = format!("\"{file}\"");
+        let message = match self.message.split_once('"') {
+            _ if self.message.contains(&whole) => self.message.replace(&whole, "\"...\""),
+            Some((before, rest)) if file.starts_with(rest) => format!("{before}\"..."),
+            _ => return self,
+        };
+        Failure { message, ..self }
+    }
+}
+
 /// Counts of a load at one moment.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counts {
@@ -263,6 +287,25 @@ mod tests {
             assert!(payload.len() <= MAX_PAYLOAD, "{}", payload.len());
             assert!(serde_json::from_str::<Value>(&payload).is_ok());
         }
+    }
+
+    #[test]
+    fn a_failure_without_its_file_says_all_the_rest() {
+        let without = |message: &str, file: &str| {
+            let failure = Failure::new("58P01", message).without_file(file);
+            assert_eq!(failure.sqlstate, "58P01");
+            failure.message
+        };
+        for file in ["/data/t.csv", "a", "", "a \"b\".csv"] {
+            let message = format!("path \"{file}\" is not absolute");
+            assert_eq!(without(&message, file), "path \"...\" is not absolute");
+        }
+        assert_eq!(
+            without("could not open file \"/da", "/data/t.csv"),
+            "could not open file \"..."
+        );
+        let other = "missing data for column \"datetime\"";
+        assert_eq!(without(other, "/data/t.csv"), other);
     }
 
     #[test]

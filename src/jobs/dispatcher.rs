@@ -7,8 +7,7 @@ use pgrx::prelude::*;
 use trips_core::Error;
 use trips_core::event::Failure;
 
-use super::{queue, runner};
-use crate::error;
+use super::{in_transaction, queue, runner};
 use crate::postgres::transaction::{self, End};
 use crate::postgres::worker::{self, Worker};
 use crate::postgres::{latch, session};
@@ -124,7 +123,7 @@ fn is_over(one: &mut Started) -> bool {
     in_transaction(move || {
         attempt::fail(
             ingest,
-            &failure(
+            &Failure::new(
                 "57P01",
                 "the background worker of the ingest ended; the server log may say why",
             ),
@@ -145,7 +144,7 @@ fn start_some(started: &mut Vec<Started>) -> bool {
             in_transaction(move || {
                 attempt::fail(
                     next.ingest,
-                    &failure(
+                    &Failure::new(
                         "28000",
                         "the role that queued the ingest is not permitted to log in",
                     ),
@@ -167,23 +166,4 @@ fn start_some(started: &mut Vec<Started>) -> bool {
         }
     }
     false
-}
-
-fn failure(sqlstate: &str, message: &str) -> Failure {
-    Failure {
-        sqlstate: sqlstate.to_owned(),
-        message: message.to_owned(),
-        line: None,
-        column: None,
-    }
-}
-
-/// Runs `work` in a transaction of its own; an error ends the process.
-fn in_transaction<T>(
-    work: impl FnOnce() -> Result<T, Error> + std::panic::UnwindSafe + std::panic::RefUnwindSafe,
-) -> T {
-    worker::transaction(|| match work() {
-        Ok(result) => result,
-        Err(error) => error::raise(&error),
-    })
 }

@@ -10,13 +10,13 @@ use trips_core::event::{Counts, Failure, Kind, Phase};
 use crate::ingest::{ledger, target};
 use crate::postgres::{session, spi};
 use crate::settings;
-use crate::status::attempt::{self, Attempt, LOCK_CLASS};
+use crate::status::attempt::{self, Attempt, lock_key};
 
 /// The key of the lock that the dispatcher of a database holds; those of ingests begin with 1.
-const DISPATCHER: i64 = LOCK_CLASS << 32;
+const DISPATCHER: i64 = lock_key(0);
 
 /// The key of the gate; no ingest has that number.
-const GATE: i64 = LOCK_CLASS << 32 | 0xffff_ffff;
+const GATE: i64 = lock_key(0xffff_ffff);
 
 /// The arguments of `trips_ingest_async` that are words and numbers.
 #[derive(Debug, Clone)]
@@ -155,12 +155,7 @@ pub fn is_open(ingest: i64) -> Result<bool, Error> {
 
 /// What to tell of an ingest that was cancelled.
 pub fn cancelled() -> Failure {
-    Failure {
-        sqlstate: "57014".to_owned(),
-        message: "canceling ingest due to user request".to_owned(),
-        line: None,
-        column: None,
-    }
+    Failure::new("57014", "canceling ingest due to user request")
 }
 
 /// Passes the gate as one who has queued an ingest, until the transaction ends.
@@ -185,7 +180,7 @@ pub fn dispatcher() -> Result<Option<i32>, Error> {
 
 /// The process that holds the lock of an ingest.
 pub fn runner(ingest: i64) -> Result<Option<i32>, Error> {
-    process("l.granted", LOCK_CLASS << 32 | ingest)
+    process("l.granted", lock_key(ingest))
 }
 
 /// A process that has or wants the advisory lock `key`, as `condition` on `pg_locks` says.

@@ -5,8 +5,9 @@ use std::panic::AssertUnwindSafe;
 
 use pgrx::prelude::*;
 use trips_core::Error;
-use trips_core::event::{Failure, Phase};
+use trips_core::event::Phase;
 
+use super::in_transaction;
 use super::queue::{self, Job, Waiting};
 use crate::ingest::load::{self, Summary};
 use crate::ingest::options::Options;
@@ -43,14 +44,12 @@ pub extern "C-unwind" fn trips_ext_job(_argument: pg_sys::Datum) {
     worker::connect(database.into(), login.into());
     worker::end_on_sigterm();
     exit::before_exit(ingest::session_ends);
-    let claimed = worker::transaction(|| {
+    let claimed = in_transaction(|| {
         // For as long as the process lives: who cancels finds it by this.
         attempt::hold_for_session(i64::from(ingest)).and_then(|()| queue::claim(i64::from(ingest)))
     });
-    match claimed {
-        Ok(Some(job)) => run(&job),
-        Ok(None) => {}
-        Err(error) => error::raise(&error),
+    if let Some(job) = claimed {
+        run(&job);
     }
 }
 
@@ -63,16 +62,14 @@ fn run(job: &Job) {
         ..run::Job::default()
     };
     let ended = PgTryBuilder::new(AssertUnwindSafe(|| {
-        worker::transaction(AssertUnwindSafe(|| prepare(job)));
-        Ok(worker::transaction(AssertUnwindSafe(|| {
-            load(job, &told).unwrap_or_else(|error| error::raise(&error))
-        })))
+        in_transaction(AssertUnwindSafe(|| prepare(job)));
+        Ok(in_transaction(AssertUnwindSafe(|| load(job, &told))))
     }))
     .catch_others(|caught| Err(error::caught_failure(&caught)))
     .execute();
     match ended {
         Ok(_) if told.is_reported.get() => {}
-        Ok(summary) => worker::transaction(AssertUnwindSafe(|| note(job, &summary))),
+        Ok(summary) => in_transaction(AssertUnwindSafe(|| note(job, &summary))),
         Err(failure) => {
             worker::abort_transaction();
             let failure = told.failure.take().unwrap_or(failure);
@@ -82,33 +79,31 @@ fn run(job: &Job) {
                 failure.message
             );
             if !told.is_reported.get() {
-                worker::transaction(AssertUnwindSafe(|| fail(job, &failure)));
+                in_transaction(|| attempt::fail(job.attempt.ingest, &failure));
             }
         }
     }
 }
 
 /// Takes on the role and the settings of who has queued the ingest.
-fn prepare(job: &Job) {
+fn prepare(job: &Job) -> Result<(), Error> {
     let role = job.attempt.role;
-    let set = spi::value::<bool>(
+    let exists: bool = spi::value(
         "SELECT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE oid OPERATOR(pg_catalog.=) $1)",
         &[role.into()],
-    )
-    .and_then(|exists| match exists {
-        true => spi::run(
-            "SELECT pg_catalog.set_config('trips_ext.channel', $1, false)",
-            &[job.attempt.channel.as_str().into()],
-        ),
-        false => Err(Error::NotPermitted {
+    )?;
+    if !exists {
+        return Err(Error::NotPermitted {
             what: "run a queued ingest",
             detail: "The role that queued it does not exist any more.",
-        }),
-    });
-    if let Err(error) = set {
-        error::raise(&error);
+        });
     }
+    spi::run(
+        "SELECT pg_catalog.set_config('trips_ext.channel', $1, false)",
+        &[job.attempt.channel.as_str().into()],
+    )?;
     role::become_role(role);
+    Ok(())
 }
 
 fn load(job: &Job, told: &run::Job) -> Result<Summary, Error> {
@@ -119,28 +114,18 @@ fn load(job: &Job, told: &run::Job) -> Result<Summary, Error> {
 }
 
 /// Notes an end that no status worker has noted.
-fn note(job: &Job, summary: &Summary) {
+fn note(job: &Job, summary: &Summary) -> Result<(), Error> {
     let status = match summary.status {
         load::Status::Skipped => Status::Skipped,
         load::Status::Loaded | load::Status::Checked => Status::Completed,
     };
     let sequence = job.events + 1;
-    let noted = attempt::write(
+    attempt::write(
         &job.attempt,
         status,
         Phase::Done,
         sequence,
         &summary.counts,
         None,
-    );
-    if let Err(error) = noted {
-        error::raise(&error);
-    }
-}
-
-/// Notes and pushes a failure that no status worker has pushed.
-fn fail(job: &Job, failure: &Failure) {
-    if let Err(error) = attempt::fail(job.attempt.ingest, failure) {
-        error::raise(&error);
-    }
+    )
 }

@@ -14,8 +14,10 @@ use crate::postgres::relation::{LockMode, Relation};
 use crate::postgres::role::ActingAsOwner;
 use crate::postgres::{session, spi};
 
-/// The upper half of the keys of the locks that loads hold: the bytes "trip". The lower half is the ingest.
-pub const LOCK_CLASS: i64 = i32::from_be_bytes(*b"trip") as i64;
+/// The key of the advisory lock that the load of `ingest` holds: the upper half is the bytes "trip".
+pub const fn lock_key(ingest: i64) -> i64 {
+    (i32::from_be_bytes(*b"trip") as i64) << 32 | ingest
+}
 
 const TABLE: &CStr = c"ingest_attempt";
 
@@ -46,12 +48,9 @@ impl Attempt {
         counts: Counts,
         failure: Option<&Failure>,
     ) -> Event<'_> {
-        let error = failure.cloned().map(|failure| Failure {
-            message: match self.is_job {
-                true => failure.message.replace(&self.file, "..."),
-                false => failure.message,
-            },
-            ..failure
+        let error = failure.cloned().map(|failure| match self.is_job {
+            true => failure.without_file(&self.file),
+            false => failure,
         });
         Event {
             kind,
@@ -105,7 +104,7 @@ impl Status {
 pub fn hold(ingest: i64) -> Result<(), Error> {
     spi::run(
         "SELECT pg_catalog.pg_advisory_xact_lock($1)",
-        &[(LOCK_CLASS << 32 | ingest).into()],
+        &[lock_key(ingest).into()],
     )
 }
 
@@ -116,7 +115,7 @@ pub fn hold(ingest: i64) -> Result<(), Error> {
 pub fn hold_for_session(ingest: i64) -> Result<(), Error> {
     spi::run(
         "SELECT pg_catalog.pg_advisory_lock($1)",
-        &[(LOCK_CLASS << 32 | ingest).into()],
+        &[lock_key(ingest).into()],
     )
 }
 
@@ -194,12 +193,10 @@ pub fn tidy() -> Result<(), Error> {
             AND EXISTS (SELECT FROM trips.ingest i WHERE i.id OPERATOR(pg_catalog.=) ingest_attempt.id)",
         &[],
     )?;
-    let died = Failure {
-        sqlstate: "57P02".to_owned(),
-        message: "the ingest ended with the server, or with its session".to_owned(),
-        line: None,
-        column: None,
-    };
+    let died = Failure::new(
+        "57P02",
+        "the ingest ended with the server, or with its session",
+    );
     for ingest in silent()? {
         fail(ingest, &died)?;
     }

@@ -165,12 +165,7 @@ pub fn session_ends() {
     {
         fail(
             &shared,
-            &Failure {
-                sqlstate: "57P01".to_owned(),
-                message: "the session that loaded the file was terminated".to_owned(),
-                line: None,
-                column: None,
-            },
+            &Failure::new("57P01", "the session that loaded the file was terminated"),
         );
     }
 }

@@ -249,10 +249,8 @@ fn logged(result: Result<(), Error>) {
 }
 
 fn rolled_back() -> Failure {
-    Failure {
-        sqlstate: "40000".to_owned(),
-        message: "the transaction that loaded the file was rolled back".to_owned(),
-        line: None,
-        column: None,
-    }
+    Failure::new(
+        "40000",
+        "the transaction that loaded the file was rolled back",
+    )
 }

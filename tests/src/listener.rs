@@ -74,6 +74,18 @@ impl Listener {
         Some(Event::new(Instant::now(), notification.payload()))
     }
 
+    /// Waits until an event tells of rows; that event.
+    #[track_caller]
+    pub fn until_rows(&mut self) -> Event {
+        loop {
+            let event = self.next(Duration::from_secs(30));
+            let event = event.expect("the load is heard of");
+            if event.number("rows") > 0 {
+                return event;
+            }
+        }
+    }
+
     /// Events up to the first that ends a load (`completed`, `failed` or `skipped`), which is the last given.
     ///
     /// # Panics

@@ -74,17 +74,6 @@ fn files_of(files: &Files, count: u64, rows: u64) -> Vec<String> {
         .collect()
 }
 
-/// Waits until rows of an ingest are heard of.
-#[track_caller]
-fn wait_for_rows(listener: &mut Listener) {
-    while listener
-        .next(Duration::from_secs(30))
-        .expect("the ingest is heard of")
-        .number("rows")
-        == 0
-    {}
-}
-
 #[test]
 fn a_queued_ingest_is_loaded_and_told_of_from_the_queue_to_the_end() {
     let database = Database::new();
@@ -319,7 +308,7 @@ mod ended_from_outside {
             .collect();
         let mut listener = Listener::new(&database);
         let first = submit(&mut session, &slow);
-        wait_for_rows(&mut listener);
+        listener.until_rows();
         let others: Vec<i64> = more.iter().map(|path| submit(&mut session, path)).collect();
         let last = *others.last().unwrap();
         assert_eq!(status(&mut session, last), "queued");
@@ -353,7 +342,7 @@ mod ended_from_outside {
         let path = slow_file(&database);
         let mut listener = Listener::new(&database);
         submit(&mut session, &path);
-        wait_for_rows(&mut listener);
+        listener.until_rows();
         session.run(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
               WHERE datname = current_database() AND backend_type = 'trips_ext job'",
@@ -380,7 +369,7 @@ mod ended_from_outside {
         for path in &slow {
             submit(&mut session, path);
         }
-        wait_for_rows(&mut listener);
+        listener.until_rows();
         session.run(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
               WHERE datname = current_database() AND backend_type = 'trips_ext dispatcher'",
@@ -407,7 +396,7 @@ mod ended_from_outside {
         let next = cluster.files().write_rows("t.csv", numbered_rows(0..10));
         let mut listener = Listener::in_session(cluster.connect(), CHANNEL);
         let died = submit(&mut session, &slow);
-        wait_for_rows(&mut listener);
+        listener.until_rows();
         let worker: i32 =
             session.value("SELECT pid FROM pg_stat_activity WHERE backend_type = 'trips_ext job'");
         let killed = Command::new("kill")
@@ -464,7 +453,7 @@ mod rights {
         let path = slow_file(&database);
         let mut listener = Listener::in_session(database.connect_as(&stranger), CHANNEL);
         let ingest = submit(&mut superuser, &path);
-        wait_for_rows(&mut listener);
+        listener.until_rows();
         let mut session = database.connect_as(&stranger);
         for query in [
             "SELECT * FROM trips.ingest_progress",

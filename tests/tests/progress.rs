@@ -18,14 +18,7 @@ fn during_a_load<T>(meanwhile: impl FnOnce(&Database, &mut Listener, Event) -> T
     let mut listener = Listener::new(&database);
     thread::scope(|scope| {
         let loading = scope.spawn(|| load(&mut session, &path));
-        let event = loop {
-            let event = listener
-                .next(Duration::from_secs(30))
-                .expect("the load is heard of");
-            if event.number("rows") > 0 {
-                break event;
-            }
-        };
+        let event = listener.until_rows();
         let seen = meanwhile(&database, &mut listener, event);
         loading.join().unwrap();
         seen
@@ -235,12 +228,7 @@ fn a_load_that_died_with_the_server_is_failed_and_the_next_start_pushes_it() {
         let path = path.clone();
         move || assert!(Ingest::of(&path).call(&mut session).is_err())
     });
-    let heard = loop {
-        let event = listener.next(Duration::from_secs(30)).unwrap();
-        if event.number("rows") > 0 {
-            break event;
-        }
-    };
+    let heard = listener.until_rows();
     cluster.crash();
     loading.join().unwrap();
     drop(listener);

@@ -213,12 +213,7 @@ mod while_a_load_runs {
         let mut listener = Listener::new(&database);
         thread::scope(|scope| {
             let loading = scope.spawn(|| load(&mut session, &path));
-            while listener
-                .next(Duration::from_secs(30))
-                .expect("the load is heard of")
-                .number("rows")
-                == 0
-            {}
+            listener.until_rows();
             let worker: i32 = other.value(
                 "SELECT pid FROM pg_stat_activity
                   WHERE datname = current_database() AND backend_type LIKE 'trips%'",

@@ -116,12 +116,7 @@ fn interrupted(signal: &str) -> (Database, Event, Option<Session>) {
         .next(Duration::from_secs(30))
         .expect("the load is heard of");
     assert_eq!(started.kind(), "started");
-    while listener
-        .next(Duration::from_secs(30))
-        .expect("the load goes on")
-        .number("rows")
-        == 0
-    {}
+    listener.until_rows();
     assert!(other.value::<bool>(&format!("SELECT {signal}({pid})")));
     let event = listener.until_end().pop().unwrap();
     listener.assert_silent(SILENCE);
@@ -255,12 +250,7 @@ fn a_cancel_request_of_the_client_is_pushed() {
     let cancel = session.cancel_token();
     thread::scope(|scope| {
         let loading = scope.spawn(|| refused(Ingest::of(&path).call(&mut session), "57014"));
-        while listener
-            .next(Duration::from_secs(30))
-            .expect("the load is heard of")
-            .number("rows")
-            == 0
-        {}
+        listener.until_rows();
         cancel.cancel_query(NoTls).unwrap();
         assert_eq!(listener.until_end().pop().unwrap().sqlstate(), "57014");
         loading.join().unwrap();
