@@ -174,12 +174,15 @@ copy() {
     as_server "$PG_BIN/pg_basebackup" -d "$primary" -D "$DATA" -R -C -S "standby_$$" -c fast
 }
 
-# SIGKILL to the server first, so that it starts no new process, then to those that it had.
+# SIGKILL to all. The server is stopped first, so that it starts no new process while its children are looked for: those of a dead
+# one are nobody's.
 crash() {
-    local server process
+    local server processes process
     server=$(as_server head -n 1 "$DATA/postmaster.pid")
+    kill -STOP "$server"
+    processes="$server $(children_of "$server")"
     kill -KILL "$server"
-    for process in "$server" $(children_of "$server"); do
+    for process in $processes; do
         kill -KILL "$process" 2>/dev/null || true
         while [ -e "/proc/$process" ] && ! grep -q '^State:.Z' "/proc/$process/status" 2>/dev/null; do
             sleep 0.01
