@@ -23,7 +23,8 @@ CREATE TABLE trips.ingest_attempt (
     login_role     oid,
     on_error       text,
     reject_limit   bigint,
-    if_loaded      text
+    if_loaded      text,
+    directory      text
 );
 COMMENT ON TABLE  trips.ingest_attempt                IS 'What was last pushed of each ingest, failed ones too, by its status worker; rows go after 30 days. Read the view trips.ingest_progress';
 COMMENT ON COLUMN trips.ingest_attempt.id             IS 'The ingest; trips.ingest has the same number if it was loaded';
@@ -49,6 +50,7 @@ COMMENT ON COLUMN trips.ingest_attempt.login_role     IS 'The role that its back
 COMMENT ON COLUMN trips.ingest_attempt.on_error       IS 'What trips_ingest_async was asked for';
 COMMENT ON COLUMN trips.ingest_attempt.reject_limit   IS 'What trips_ingest_async was asked for';
 COMMENT ON COLUMN trips.ingest_attempt.if_loaded      IS 'What trips_ingest_async was asked for';
+COMMENT ON COLUMN trips.ingest_attempt.directory      IS 'The watched folder that the file came to, and must lie in';
 
 -- Who may read all tables of the schema still sees the files of its own roles only.
 ALTER TABLE trips.ingest_attempt ENABLE ROW LEVEL SECURITY;

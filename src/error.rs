@@ -5,9 +5,22 @@ use pgrx::prelude::*;
 use trips_core::Error;
 use trips_core::event::Failure;
 
+use crate::postgres::message;
+
 /// Raises `error`.
 #[track_caller]
 pub fn raise(error: &Error) -> ! {
+    report(error).report(PgLogLevel::ERROR);
+    unreachable!("the server came back from an error")
+}
+
+/// Tells of `error` as a WARNING.
+pub fn warn(error: &Error) {
+    message::send(PgLogLevel::WARNING, report(error));
+}
+
+#[track_caller]
+fn report(error: &Error) -> ErrorReport {
     let mut report = ErrorReport::new(
         PgSqlErrorCode::from(pack(error.sqlstate())),
         error.message(),
@@ -19,8 +32,7 @@ pub fn raise(error: &Error) -> ! {
     if let Some(hint) = error.hint() {
         report = report.set_hint(hint);
     }
-    report.report(PgLogLevel::ERROR);
-    unreachable!("the server came back from an error")
+    report
 }
 
 /// What a listener learns of `error`.

@@ -1,7 +1,7 @@
 //! trips_ext: vehicle trips in PostgreSQL.
 //!
 //! Files of trips are loaded in bulk (`ingest`, on the pipeline of `trips_core`), their status is pushed
-//! while that runs (`status`), background workers run some of them (`jobs`), and trips are answered about by the functions in `sql/`. `api` is what SQL sees of
+//! while that runs (`status`), background workers run some of them (`jobs`), among them those of a watched folder (`inbox`), and trips are answered about by the functions in `sql/`. `api` is what SQL sees of
 //! the Rust code, and `postgres` all of it that is unsafe.
 
 use pgrx::prelude::*;
@@ -9,6 +9,7 @@ use pgrx::prelude::*;
 mod api;
 mod area;
 mod error;
+mod inbox;
 mod ingest;
 mod jobs;
 mod postgres;
@@ -36,6 +37,7 @@ pgrx::extension_sql_file!(
         api::jobs::trips_cancel
     ]
 );
+pgrx::extension_sql_file!("../sql/inbox.sql", name = "inbox", requires = ["status"]);
 pgrx::extension_sql_file!("../sql/forget.sql", name = "forget", requires = ["tables"]);
 pgrx::extension_sql_file!("../sql/area.sql", name = "area", requires = ["tables"]);
 pgrx::extension_sql_file!(
@@ -57,10 +59,11 @@ pgrx::extension_sql_file!(
 );
 pgrx::extension_sql_file!("../sql/search_path.sql", name = "search_path", finalize);
 
-/// Called when a session loads the library.
+/// Called when a session loads the library, or the server as a preloaded one.
 #[pg_guard]
 pub extern "C-unwind" fn _PG_init() {
     settings::register();
+    inbox::register();
 }
 
 #[cfg(any(test, feature = "pg_test"))]

@@ -34,6 +34,15 @@ static GROUP_MEMORY: GucSetting<i32> = GucSetting::<i32>::new(1024 * 1024);
 /// Each takes two slots of max_worker_processes, which are eight at its default, and a core and more.
 static MAX_JOBS: GucSetting<i32> = GucSetting::<i32>::new(2);
 
+/// Nothing is watched.
+static INBOX_DIRECTORY: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(c""));
+
+/// None: which database gets files is said by who has them watched.
+static INBOX_DATABASE: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(c""));
+
+/// None: whose rights files are loaded with is said, too.
+static INBOX_ROLE: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(c""));
+
 /// By the machine, see [`group_threads`].
 static GROUP_THREADS: GucSetting<i32> = GucSetting::<i32>::new(0);
 
@@ -121,6 +130,30 @@ pub fn register() {
         GucContext::Sighup,
         GucFlags::default(),
     );
+    GucRegistry::define_string_guc(
+        c"trips_ext.inbox_directory",
+        c"Directory of the server whose files are ingested by themselves.",
+        c"An absolute path. Needs trips_ext in shared_preload_libraries, trips_ext.inbox_database and trips_ext.inbox_role.",
+        &INBOX_DIRECTORY,
+        GucContext::Sighup,
+        GucFlags::default(),
+    );
+    GucRegistry::define_string_guc(
+        c"trips_ext.inbox_database",
+        c"Database into which the files of trips_ext.inbox_directory are ingested.",
+        c"The extension must be there.",
+        &INBOX_DATABASE,
+        GucContext::Sighup,
+        GucFlags::default(),
+    );
+    GucRegistry::define_string_guc(
+        c"trips_ext.inbox_role",
+        c"Role with whose rights the files of trips_ext.inbox_directory are ingested.",
+        c"It must be permitted to log in, and have the privileges that trips_ingest needs.",
+        &INBOX_ROLE,
+        GucContext::Sighup,
+        GucFlags::default(),
+    );
     GucRegistry::define_bool_guc(
         c"trips_ext.area_trees",
         c"Whether an ingest writes area trees of its trips.",
@@ -150,6 +183,26 @@ pub fn check_channel() -> Result<(), Error> {
         });
     }
     Ok(())
+}
+
+/// What the settings `trips_ext.inbox_*` say; each may be empty.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Inbox {
+    /// The directory that is watched.
+    pub directory: String,
+    /// The database that gets its files.
+    pub database: String,
+    /// The role that loads them.
+    pub role: String,
+}
+
+/// The watched folder.
+pub fn inbox() -> Inbox {
+    Inbox {
+        directory: text(&INBOX_DIRECTORY),
+        database: text(&INBOX_DATABASE),
+        role: text(&INBOX_ROLE),
+    }
 }
 
 /// Where files may be; empty means anywhere.

@@ -57,6 +57,14 @@ pub enum Error {
         /// What the system said.
         source: io::Error,
     },
+    /// The file system does not tell what happens in a directory.
+    #[error("could not watch directory \"{directory}\": {}", reason(.source))]
+    Watch {
+        /// The path as it was given.
+        directory: String,
+        /// What the system said.
+        source: io::Error,
+    },
     /// The file is not what it was when it was opened.
     #[error("file \"{file}\" changed while it was read")]
     FileChanged {
@@ -171,6 +179,14 @@ pub enum Error {
         /// The ingest that loaded it.
         ingest: i64,
     },
+    /// The watched folder cannot be served.
+    #[error("inbox cannot be served: {problem}")]
+    Inbox {
+        /// Why not.
+        problem: String,
+        /// What can be done about it, as a sentence.
+        hint: &'static str,
+    },
     /// No background worker is free to run what is queued.
     #[error("could not start a background worker")]
     NoWorker,
@@ -274,7 +290,9 @@ impl Error {
             Error::InvalidPath { .. } | Error::InvalidOption { .. } | Error::InvalidArea { .. } => {
                 "22023"
             }
-            Error::Open { source, .. } | Error::Read { source, .. } => file_access_state(source),
+            Error::Open { source, .. }
+            | Error::Read { source, .. }
+            | Error::Watch { source, .. } => file_access_state(source),
             Error::NotRegularFile { .. } => "42809",
             Error::OutsideAllowedDirectories { .. } => "42501",
             Error::FileChanged { .. } | Error::PendingTrees { .. } => "55000",
@@ -292,7 +310,7 @@ impl Error {
             Error::AlreadyLoaded { .. } => "42710",
             Error::NoWorker => "53000",
             Error::UnknownIngest { .. } => "42704",
-            Error::NotQueued { .. } => "55000",
+            Error::NotQueued { .. } | Error::Inbox { .. } => "55000",
             Error::Unsupported { .. } => "0A000",
             Error::NullArgument { .. } => "22004",
             Error::NotPermitted { .. } => "42501",
@@ -378,6 +396,7 @@ impl Error {
                     "To load it again, call trips_forget({ingest}) first."
                 ));
             }
+            Error::Inbox { hint, .. } => hint,
             Error::NoWorker => "You may need to increase max_worker_processes.",
             Error::UnknownIngest { .. } => "The view trips.ingest_progress lists the ingests.",
             Error::NotQueued { .. } => "Cancel what the session runs with pg_cancel_backend().",
@@ -454,6 +473,8 @@ impl Error {
             | Error::NoGroup
             | Error::NoThread { .. }
             | Error::Stopped
+            | Error::Watch { .. }
+            | Error::Inbox { .. }
             | Error::Internal { .. } => None,
         }
     }

@@ -1,5 +1,6 @@
 //! One file's load, from its path to the ledger.
 
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use pgrx::prelude::*;
@@ -83,19 +84,20 @@ pub fn check(file: &str, options: &Options) -> Result<Summary, Error> {
     })
 }
 
-/// Loads `file` as `ingest` and reports to `reporter`.
+/// Loads `file`, which may lie in `directories` only if there are any, as `ingest` and reports to `reporter`.
 ///
 /// # Errors
 /// What the file, its rows and the options give rise to. What the server raises leaves as a panic.
 pub fn load(
     file: &str,
+    directories: &[PathBuf],
     ingest: i64,
     options: &Options,
     reporter: &Reporter,
 ) -> Result<Summary, Error> {
     let since = Instant::now();
     let trip = target::open()?;
-    let source = Source::open(file, &settings::allowed_directories())?;
+    let source = Source::open(file, directories)?;
     let head_hash = source.head_digest()?;
     ledger::lock_head(&head_hash)?;
     if let Some(loaded_by) = find_loaded(&source, &head_hash)? {

@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::ffi::CStr;
 use std::panic::AssertUnwindSafe;
+use std::path::PathBuf;
 
 use pgrx::prelude::*;
 use trips_core::Error;
@@ -43,6 +44,8 @@ pub fn require_rights(function: &CStr) -> Result<(), Error> {
 pub struct Job {
     /// How many events have been pushed of it.
     pub events: u32,
+    /// The only directory that the file may lie in, whatever the settings allow.
+    pub directory: Option<PathBuf>,
     /// Set to whether a status worker pushes what happens.
     pub is_reported: Cell<bool>,
     /// Set to why it failed, if the load says so itself.
@@ -65,7 +68,11 @@ pub fn run(
     if let Some(job) = job {
         job.is_reported.set(reporter.is_pushed());
     }
-    let load = AssertUnwindSafe(|| load::load(file, ingest, options, &reporter));
+    let directories = match job.and_then(|job| job.directory.clone()) {
+        Some(directory) => vec![directory],
+        None => settings::allowed_directories(),
+    };
+    let load = AssertUnwindSafe(|| load::load(file, &directories, ingest, options, &reporter));
     let result = PgTryBuilder::new(load)
         .catch_others(|caught| {
             reporter.failed(&error::caught_failure(&caught));

@@ -4,7 +4,7 @@ use trips_core::Error;
 
 use super::queue;
 use crate::postgres::{signals, spi};
-use crate::status::attempt;
+use crate::status::{attempt, ended};
 
 /// Cancels an ingest that a background worker runs or is to run; false if it has ended.
 ///
@@ -24,7 +24,7 @@ pub fn cancel(ingest: i64) -> Result<bool, Error> {
     if !is_job {
         return Err(Error::NotQueued { ingest });
     }
-    if attempt::fail_queued(ingest, &queue::cancelled())? {
+    if ended::fail_queued(ingest, &queue::cancelled())? {
         return Ok(true);
     }
     let process = queue::runner(ingest)?;

@@ -12,7 +12,7 @@ use crate::postgres::transaction::{self, End};
 use crate::postgres::worker::{self, Worker};
 use crate::postgres::{latch, session};
 use crate::settings;
-use crate::status::attempt;
+use crate::status::{attempt, ended};
 
 /// The name under which [`main`](trips_ext_dispatcher) is found.
 const FUNCTION: &str = "trips_ext_dispatcher";
@@ -96,7 +96,7 @@ pub extern "C-unwind" fn trips_ext_dispatcher(_argument: pg_sys::Datum) {
     // Without the table, the extension was dropped.
     while in_transaction(|| Ok(attempt::owner()?.is_some())) {
         worker::reload_settings();
-        in_transaction(attempt::tidy);
+        in_transaction(ended::tidy);
         started.retain_mut(|one| !is_over(one));
         let waits = start_some(&mut started);
         if started.is_empty() && !waits && in_transaction(queue::hand_over) {
@@ -121,7 +121,7 @@ fn is_over(one: &mut Started) -> bool {
         return false;
     }
     in_transaction(move || {
-        attempt::fail(
+        ended::fail(
             ingest,
             &Failure::new(
                 "57P01",
@@ -142,7 +142,7 @@ fn start_some(started: &mut Vec<Started>) -> bool {
         }
         if !next.may_log_in {
             in_transaction(move || {
-                attempt::fail(
+                ended::fail(
                     next.ingest,
                     &Failure::new(
                         "28000",

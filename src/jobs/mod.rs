@@ -17,6 +17,8 @@ use crate::error;
 use crate::postgres::worker;
 
 /// Runs `work` in a transaction of its own, in a background worker; raises its error.
-fn in_transaction<T>(work: impl FnOnce() -> Result<T, Error> + UnwindSafe + RefUnwindSafe) -> T {
+pub fn in_transaction<T>(
+    work: impl FnOnce() -> Result<T, Error> + UnwindSafe + RefUnwindSafe,
+) -> T {
     worker::transaction(|| work().unwrap_or_else(|error| error::raise(&error)))
 }

@@ -27,6 +27,15 @@ pub struct Arguments {
     pub if_loaded: String,
 }
 
+/// Whose ingest it is.
+#[derive(Debug, Clone, Copy)]
+pub struct Owner {
+    /// The role that its worker connects as.
+    pub login: pg_sys::Oid,
+    /// The role whose rights it has.
+    pub role: pg_sys::Oid,
+}
+
 /// An ingest that waits for a worker.
 #[derive(Debug, Clone, Copy)]
 pub struct Waiting {
@@ -47,52 +56,74 @@ pub struct Job {
     pub events: u32,
     /// What was asked for.
     pub arguments: Arguments,
+    /// The directory that the file must lie in, if it came to the watched folder.
+    pub directory: Option<String>,
 }
 
-/// Queues an ingest of `file`; its number. It may run once this transaction has committed.
+/// Queues an ingest of `file` for who calls; its number. It may run once this transaction has committed.
 ///
 /// # Errors
 /// Those that a load would raise before it opens the file.
 pub fn submit(file: &str, arguments: &Arguments) -> Result<i64, Error> {
     target::open()?;
+    let owner = Owner {
+        login: session::authenticated_role(),
+        role: session::role(),
+    };
+    enter(file, arguments, owner, None)
+}
+
+/// As [`submit`], for somebody else, without a look at what that one may do; the file must lie in `directory`, if any.
+///
+/// # Errors
+/// None of its own; what the server raises leaves as a panic, here and below.
+pub fn enter(
+    file: &str,
+    arguments: &Arguments,
+    owner: Owner,
+    directory: Option<&str>,
+) -> Result<i64, Error> {
     let attempt = Attempt {
         ingest: ledger::next_ingest()?,
         file: file.to_owned(),
         channel: settings::channel(),
-        role: session::role(),
+        role: owner.role,
         started_at: None,
         is_job: true,
     };
-    insert(&attempt, arguments)?;
+    insert(&attempt, arguments, owner.login, directory)?;
     attempt.push(&attempt.event(Kind::Queued, 1, Phase::Queued, Counts::default(), None))?;
     Ok(attempt.ingest)
 }
 
-fn insert(attempt: &Attempt, arguments: &Arguments) -> Result<(), Error> {
+fn insert(
+    attempt: &Attempt,
+    arguments: &Arguments,
+    login: pg_sys::Oid,
+    directory: Option<&str>,
+) -> Result<(), Error> {
     let _owner = attempt::owner()?;
     spi::run(
         "INSERT INTO trips.ingest_attempt \
                 (id, file, channel, role, status, phase, events, bytes_done, bytes_total, rows_loaded, rows_rejected, \
-                 elapsed, queued_at, updated_at, login_role, on_error, reject_limit, if_loaded) \
+                 elapsed, queued_at, updated_at, login_role, on_error, reject_limit, if_loaded, directory) \
          VALUES ($1, $2, $3, $4, 'queued', 'queued', 1, 0, 0, 0, 0, \
-                 '0', pg_catalog.clock_timestamp(), pg_catalog.clock_timestamp(), $5, $6, $7, $8)",
+                 '0', pg_catalog.clock_timestamp(), pg_catalog.clock_timestamp(), $5, $6, $7, $8, $9)",
         &[
             attempt.ingest.into(),
             attempt.file.as_str().into(),
             attempt.channel.as_str().into(),
             attempt.role.into(),
-            session::authenticated_role().into(),
+            login.into(),
             arguments.on_error.as_str().into(),
             arguments.reject_limit.into(),
             arguments.if_loaded.as_str().into(),
+            directory.into(),
         ],
     )
 }
 
 /// What to start next, the longest waiting first; not all, if many.
-///
-/// # Errors
-/// None of its own, here and below.
 pub fn waiting() -> Result<Vec<Waiting>, Error> {
     spi::rows(
         "SELECT a.id, a.login_role, coalesce(r.rolcanlogin, false) \
@@ -120,7 +151,7 @@ pub fn claim(ingest: i64) -> Result<Option<Job>, Error> {
             SET status = 'running', phase = 'checking', \
                 started_at = pg_catalog.clock_timestamp(), updated_at = pg_catalog.clock_timestamp() \
           WHERE id OPERATOR(pg_catalog.=) $1 AND status OPERATOR(pg_catalog.=) 'queued' \
-         RETURNING id, file, channel, role, started_at, events, on_error, reject_limit, if_loaded",
+         RETURNING id, file, channel, role, started_at, events, on_error, reject_limit, if_loaded, directory",
         &[ingest.into()],
         |row| {
             Ok(Job {
@@ -138,6 +169,7 @@ pub fn claim(ingest: i64) -> Result<Option<Job>, Error> {
                     reject_limit: row.get(8)?,
                     if_loaded: row.get(9)?.unwrap_or_default(),
                 },
+                directory: row.get(10)?,
             })
         },
     )?;

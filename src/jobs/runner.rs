@@ -2,6 +2,7 @@
 
 use std::ffi::CString;
 use std::panic::AssertUnwindSafe;
+use std::path::PathBuf;
 
 use pgrx::prelude::*;
 use trips_core::Error;
@@ -15,6 +16,7 @@ use crate::ingest::run;
 use crate::postgres::worker::{self, Worker};
 use crate::postgres::{exit, role, session, spi};
 use crate::status::attempt::{self, Status};
+use crate::status::ended;
 use crate::{error, ingest};
 
 /// The name under which [`main`](trips_ext_job) is found.
@@ -59,6 +61,7 @@ fn run(job: &Job) {
     }
     let told = run::Job {
         events: job.events,
+        directory: job.directory.as_ref().map(PathBuf::from),
         ..run::Job::default()
     };
     let ended = PgTryBuilder::new(AssertUnwindSafe(|| {
@@ -79,7 +82,7 @@ fn run(job: &Job) {
                 failure.message
             );
             if !told.is_reported.get() {
-                in_transaction(|| attempt::fail(job.attempt.ingest, &failure));
+                in_transaction(|| ended::fail(job.attempt.ingest, &failure));
             }
         }
     }

@@ -1,5 +1,6 @@
 //! Waiting for another process of the server, and waking it.
 
+use std::os::fd::{AsRawFd, BorrowedFd};
 use std::time::Duration;
 
 use pgrx::prelude::*;
@@ -14,6 +15,32 @@ pub fn wait(timeout: Duration) {
         pg_sys::WaitLatch(
             pg_sys::MyLatch,
             events as std::ffi::c_int,
+            millis,
+            pg_sys::PG_WAIT_EXTENSION,
+        );
+        pg_sys::ResetLatch(pg_sys::MyLatch);
+    }
+    check_for_interrupts!();
+}
+
+/// As [`wait`], also until something can be read from `from`; without a timeout, for as long as that takes.
+pub fn wait_for(from: BorrowedFd<'_>, timeout: Option<Duration>) {
+    let mut events =
+        pg_sys::WL_LATCH_SET | pg_sys::WL_SOCKET_READABLE | pg_sys::WL_EXIT_ON_PM_DEATH;
+    if timeout.is_some() {
+        events |= pg_sys::WL_TIMEOUT;
+    }
+    let millis = timeout.map_or(-1, |timeout| {
+        // A part of a millisecond is waited for as a whole one, not looked at again and again.
+        let millis = timeout.as_micros().div_ceil(1000);
+        std::ffi::c_long::try_from(millis).unwrap_or(std::ffi::c_long::MAX)
+    });
+    // SAFETY: as in `wait`; the descriptor is open for as long as it is borrowed, and of a kind that can be polled.
+    unsafe {
+        pg_sys::WaitLatchOrSocket(
+            pg_sys::MyLatch,
+            events as std::ffi::c_int,
+            from.as_raw_fd(),
             millis,
             pg_sys::PG_WAIT_EXTENSION,
         );

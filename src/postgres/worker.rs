@@ -4,8 +4,8 @@ use std::ffi::CStr;
 use std::time::Duration;
 
 use pgrx::bgworkers::{
-    BackgroundWorker, BackgroundWorkerBuilder, BackgroundWorkerStatus, DynamicBackgroundWorker,
-    SignalWakeFlags,
+    BackgroundWorker, BackgroundWorkerBuilder, BackgroundWorkerStatus, BgWorkerStartTime,
+    DynamicBackgroundWorker, SignalWakeFlags,
 };
 use pgrx::prelude::*;
 
@@ -41,6 +41,28 @@ impl Worker {
     }
 }
 
+/// Has the server run `function` of this library in a worker from its start on, once it takes writes. One that has ended by an
+/// error, or by [`start_again`], is started again after `pause`. To be called while the server loads its preloaded libraries.
+pub fn run_with_server(name: &str, function: &str, pause: Duration) {
+    builder(name, function)
+        .set_notify_pid(0)
+        .set_start_time(BgWorkerStartTime::RecoveryFinished)
+        .set_restart_time(Some(pause))
+        .load();
+}
+
+/// Whether the server loads the libraries of `shared_preload_libraries` right now.
+pub fn is_preloading() -> bool {
+    // SAFETY: reading a global that only this process writes.
+    unsafe { pg_sys::process_shared_preload_libraries_in_progress }
+}
+
+/// Ends this worker, to be started again.
+pub fn start_again() -> ! {
+    // SAFETY: ends the process as the server's own workers do; nothing that this thread owns outlives it.
+    unsafe { pg_sys::proc_exit(1) }
+}
+
 fn builder(name: &str, function: &str) -> BackgroundWorkerBuilder {
     BackgroundWorkerBuilder::new(name)
         .set_type(name)
@@ -55,15 +77,26 @@ pub fn text() -> &'static str {
     BackgroundWorker::get_extra()
 }
 
+/// Takes the server's signals; to be called first in a worker that does not connect at once.
+pub fn take_signals() {
+    BackgroundWorker::attach_signal_handlers(SignalWakeFlags::SIGHUP | SignalWakeFlags::SIGTERM);
+}
+
 /// To be called first in a worker: takes the server's signals and connects.
 pub fn connect(database: pg_sys::Oid, role: pg_sys::Oid) {
-    BackgroundWorker::attach_signal_handlers(SignalWakeFlags::SIGHUP | SignalWakeFlags::SIGTERM);
+    take_signals();
     BackgroundWorker::connect_worker_to_spi_by_oid(Some(database), Some(role));
 }
 
 /// As [`connect`], with the rights of the superuser that the cluster was made with.
 pub fn connect_as_superuser(database: pg_sys::Oid) {
     connect(database, pg_sys::InvalidOid);
+}
+
+/// Connects to the database of that name, with the rights of the superuser that the cluster was made with. Where there is none,
+/// the worker ends by an error.
+pub fn connect_to(database: &str) {
+    BackgroundWorker::connect_worker_to_spi(Some(database), None);
 }
 
 /// Has SIGTERM end what the worker does, wherever that waits or polls interrupts, as it ends a session. Before, SIGTERM
@@ -114,6 +147,11 @@ pub fn transaction<T>(
     work: impl FnOnce() -> T + std::panic::UnwindSafe + std::panic::RefUnwindSafe,
 ) -> T {
     BackgroundWorker::transaction(work)
+}
+
+/// Waits to be woken; false when the worker is to end.
+pub fn wait_for_ever() -> bool {
+    BackgroundWorker::wait_latch(None)
 }
 
 /// Waits to be woken, at most `timeout`; false when the worker is to end.

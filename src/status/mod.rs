@@ -4,7 +4,7 @@
 //! background worker does: the loading session writes counters into shared memory ([`shared`]), the worker reads
 //! them and notifies in transactions of its own ([`worker`]). [`reporter`] is the loading session's side.
 //!
-//! The worker also notes in a table what it has pushed last ([`attempt`]).
+//! The worker also notes in a table what it has pushed last ([`attempt`]). What ends without a word is told of later ([`ended`]).
 //!
 //! One worker serves all the loads of a transaction, and ends with it: a load that is rolled back after it
 //! has finished is reported as failed, too.
@@ -14,6 +14,7 @@ use std::sync::atomic::Ordering;
 use crate::postgres::shared_memory::Segment;
 
 pub mod attempt;
+pub mod ended;
 pub mod reporter;
 mod shared;
 mod worker;

@@ -8,6 +8,7 @@ use trips_core::Error;
 use trips_core::event::{Counts, Failure, Kind, Phase};
 
 use super::attempt::{self, Attempt, Status};
+use super::ended;
 use super::shared::{Shared, State, Transaction};
 use crate::postgres::shared_memory::Segment;
 use crate::postgres::{latch, session, worker};
@@ -35,7 +36,7 @@ pub extern "C-unwind" fn trips_ext_status_worker(handle: pg_sys::Datum) {
         pg_sys::Oid::from(shared.role.load(Ordering::Relaxed)),
     );
     shared.worker.store(latch::address(), Ordering::Release);
-    worker::transaction(|| logged(attempt::tidy()));
+    worker::transaction(|| logged(ended::tidy()));
     let mut teller = Teller::new(&shared);
     loop {
         match teller.tell() {

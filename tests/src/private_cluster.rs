@@ -65,6 +65,11 @@ impl PrivateCluster {
         self.script("promote", &[]);
     }
 
+    /// Shuts it down: sessions and workers are ended.
+    pub fn stop(&self) {
+        self.script("stop", &[]);
+    }
+
     /// Kills all its processes at once.
     pub fn crash(&self) {
         self.script("crash", &[]);
@@ -80,6 +85,13 @@ impl PrivateCluster {
         let config = Config::from_str(&self.conninfo).expect("conninfo is valid");
         eventually("the server is back", || config.connect(NoTls).is_ok());
         self.connect()
+    }
+
+    /// All that its server has logged.
+    pub fn log(&self) -> String {
+        let home = self.script("home", &[]);
+        let log = std::fs::read(Path::new(home.trim()).join("log")).expect("there is a log");
+        String::from_utf8_lossy(&log).into_owned()
     }
 
     /// Files that its server can read.

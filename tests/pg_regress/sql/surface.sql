@@ -60,7 +60,7 @@ SELECT p.oid::regprocedure AS search_path_not_pinned
 SELECT oid::regclass AS reads_with_its_owners_rights FROM my_relation
  WHERE relkind = 'v' AND NOT 'security_invoker=true' = ANY (coalesce(reloptions, '{}'));
 
--- pg_dump takes the contents of every table and sequence along, but for the area trees, which are made anew, and what is noted of ingests: no rows.
+-- pg_dump takes the contents of every table and sequence along, but for the area trees, which are made anew, and what is noted of ingests and of files of this machine: no rows.
 SELECT oid::regclass AS not_dumped FROM my_relation
- WHERE relkind IN ('r', 'S') AND relname !~ '^area_|^region_day$|^ingest_attempt$'
+ WHERE relkind IN ('r', 'S') AND relname !~ '^area_|^region_day$|^ingest_attempt$|^inbox_file$'
    AND NOT oid = ANY ((SELECT extconfig FROM pg_extension WHERE extname = 'trips_ext')::oid[]);
