@@ -3,7 +3,8 @@
 # headers, libclang, a C compiler, cargo-pgrx. Does nothing, within a second, where all is there.
 #
 #     scripts/setup.sh            what `make demo` needs
-#     scripts/setup.sh --test     what `make test` needs: the same
+#     scripts/setup.sh --test     what `make test` needs: also Python, Node.js and Java with their PostgreSQL drivers,
+#                                 for the listeners in examples/
 #     scripts/setup.sh --lint     cargo-deny too
 #
 # PG_MAJOR=17 or PG_CONFIG=/path/pg_config chooses the PostgreSQL; otherwise an installed one, or else what apt offers.
@@ -15,12 +16,17 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 LOG=$TARGET/setup.log
 CARGO_DENY_VERSION=0.20.2
+PSYCOPG_VERSION=3.3.9
+NODE_POSTGRES_VERSION=8.23.1
+JDBC_DRIVER=/usr/share/java/postgresql.jar
 NO_CLUSTER=/etc/postgresql-common/createcluster.d/trips_ext_setup.conf
 
 main() {
     local lint=no
+    TEST=no
     case ${1:-} in
-        '' | --test) ;;
+        '') ;;
+        --test) TEST=yes ;;
         --lint) lint=yes ;;
         *) fail "usage: scripts/setup.sh [--test|--lint]" ;;
     esac
@@ -32,6 +38,10 @@ main() {
     check_postgres
     write_pgrx_config
     install_cargo_tool cargo-pgrx "$CARGO_PGRX_VERSION" --no-default-features
+    if [ "$TEST" = yes ]; then
+        install_python_driver
+        install_node_driver
+    fi
     if [ "$lint" = yes ]; then
         install_cargo_tool cargo-deny "$CARGO_DENY_VERSION"
     fi
@@ -96,6 +106,13 @@ missing_packages() {
     have cc || printf '%s\n' gcc libc6-dev
     have make || echo make
     [ -e /etc/ssl/certs/ca-certificates.crt ] || echo ca-certificates
+    if [ "$TEST" = yes ]; then
+        python3 -c 'import ensurepip, venv' 2>/dev/null || printf '%s\n' python3 python3-venv
+        have node || echo nodejs
+        have npm || echo npm
+        have javac || echo default-jdk-headless
+        [ -e "$JDBC_DRIVER" ] || echo libpostgresql-jdbc-java
+    fi
 }
 
 # bindgen looks in these places, and in LIBCLANG_PATH.
@@ -160,6 +177,24 @@ write_pgrx_config() {
     else
         mv "$config.new" "$config"
     fi
+}
+
+# psycopg, into a virtual environment below target.
+install_python_driver() {
+    local environment=$TARGET/drivers/python
+    if ! "$environment/bin/python" -c 'import psycopg' 2>/dev/null; then
+        rm -rf "$environment"
+        logged "making a Python environment" python3 -m venv "$environment"
+        logged "installing psycopg" "$environment/bin/pip" install --quiet "psycopg[binary]==$PSYCOPG_VERSION"
+    fi
+}
+
+# node-postgres, below target.
+install_node_driver() {
+    local directory=$TARGET/drivers/node
+    [ -e "$directory/node_modules/pg/package.json" ] ||
+        logged "installing node-postgres" \
+            npm install --silent --no-fund --no-audit --prefix "$directory" "pg@$NODE_POSTGRES_VERSION"
 }
 
 # Installs a cargo subcommand into target/tools unless this very version is on the PATH:

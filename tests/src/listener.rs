@@ -114,8 +114,9 @@ impl Listener {
 }
 
 impl Event {
+    /// The event of a payload, which is checked.
     #[track_caller]
-    fn new(arrived: Instant, payload: &str) -> Event {
+    pub fn new(arrived: Instant, payload: &str) -> Event {
         assert!(payload.len() < 1024, "{} bytes: {payload}", payload.len());
         let json: Value = serde_json::from_str(payload)
             .unwrap_or_else(|error| panic!("{error} in the payload {payload}"));
