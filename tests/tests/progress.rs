@@ -1,5 +1,6 @@
 //! Status for those who look: one row says how far an ingest is, or how it ended, and to whom it may be said.
 
+use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
@@ -217,8 +218,26 @@ mod an_ingest_that_has_ended {
 
 #[test]
 fn a_load_that_died_with_the_server_is_failed_and_the_next_start_pushes_it() {
+    failed_after(|cluster, _| {
+        cluster.crash();
+        cluster.start();
+    });
+}
+
+#[test]
+fn a_load_whose_backend_was_killed_is_failed_and_the_next_start_pushes_it() {
+    failed_after(|_, loading| {
+        let process = loading.to_string();
+        let killed = Command::new("kill").args(["-KILL", &process]).status();
+        assert!(killed.unwrap().success());
+    });
+}
+
+/// A load during which `disaster` befalls the cluster, told the loading process, is told of as failed once all is back.
+fn failed_after(disaster: impl FnOnce(&mut PrivateCluster, i32)) {
     let mut cluster = PrivateCluster::new("");
     let mut session = cluster.connect();
+    let pid = session.pid();
     make_slow(&mut session);
     let path = cluster
         .files()
@@ -229,11 +248,10 @@ fn a_load_that_died_with_the_server_is_failed_and_the_next_start_pushes_it() {
         move || assert!(Ingest::of(&path).call(&mut session).is_err())
     });
     let heard = listener.until_rows();
-    cluster.crash();
+    disaster(&mut cluster, pid);
     loading.join().unwrap();
     drop(listener);
-    cluster.start();
-    let mut listener = Listener::in_session(cluster.connect(), CHANNEL);
+    let mut listener = Listener::in_session(cluster.connect_patiently(), CHANNEL);
     assert_eq!(progress(listener.session()).0, "failed");
     // A worker that might still speak is given five seconds.
     thread::sleep(Duration::from_secs(5));
