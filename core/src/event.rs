@@ -1,5 +1,7 @@
 //! What is pushed about an ingest: one JSON object an event, small enough for NOTIFY.
 
+use std::time::Duration;
+
 use serde::Serialize;
 
 /// Version of the event contract; it grows when a field changes its meaning.
@@ -7,6 +9,18 @@ pub const VERSION: u32 = 1;
 
 /// Most bytes that a payload has. NOTIFY takes 7,999; small ones leave its queue room.
 pub const MAX_PAYLOAD: usize = 1023;
+
+/// The least time between two events that tell of progress: at most four a second.
+pub const INTERVAL: Duration = Duration::from_millis(250);
+
+/// The most time between them, however much they cost.
+const LONGEST_INTERVAL: Duration = Duration::from_secs(10);
+
+/// How long to wait after an event of progress whose commit took that long. To push to thousands of sessions takes tens of
+/// milliseconds and keeps all of them busy; it shall take no more than a fiftieth of the time.
+pub fn interval_after(commit: Duration) -> Duration {
+    commit.saturating_mul(50).clamp(INTERVAL, LONGEST_INTERVAL)
+}
 
 /// What happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -242,6 +256,14 @@ fn cut(text: &str, limit: usize) -> String {
 mod tests {
     use super::*;
     use serde_json::Value;
+
+    #[test]
+    fn what_costs_much_to_push_is_pushed_less_often() {
+        let milliseconds = Duration::from_millis;
+        for (commit, interval) in [(0, 250), (5, 250), (6, 300), (50, 2_500), (500, 10_000)] {
+            assert_eq!(interval_after(milliseconds(commit)), milliseconds(interval));
+        }
+    }
 
     fn event(file: &str, message: &str) -> String {
         Event {

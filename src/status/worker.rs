@@ -5,16 +5,13 @@ use std::time::{Duration, Instant};
 
 use pgrx::prelude::*;
 use trips_core::Error;
-use trips_core::event::{Counts, Failure, Kind, Phase};
+use trips_core::event::{self, Counts, Failure, Kind, Phase};
 
 use super::attempt::{self, Attempt, Status};
 use super::ended;
 use super::shared::{Shared, State, Transaction};
 use crate::postgres::shared_memory::Segment;
-use crate::postgres::{latch, session, worker};
-
-/// At most four events a second.
-const INTERVAL: Duration = Duration::from_millis(250);
+use crate::postgres::{latch, session, spi, worker};
 
 /// Longest sleep: a wake-up that comes before the worker has published how to wake it is lost.
 const IDLE: Duration = Duration::from_secs(1);
@@ -70,6 +67,8 @@ struct Teller<'s> {
     /// The last load that was announced.
     announced: u32,
     last_event: Instant,
+    /// How long after that nothing is told of progress.
+    interval: Duration,
     /// The finished loads that a rollback would undo.
     finished: Vec<Load>,
 }
@@ -81,6 +80,7 @@ impl<'s> Teller<'s> {
             channel: shared.channel.get(),
             announced: 0,
             last_event: Instant::now(),
+            interval: event::INTERVAL,
             finished: Vec::new(),
         }
     }
@@ -121,7 +121,7 @@ impl<'s> Teller<'s> {
 
     fn tell_state(&mut self, state: State, load: u32) {
         match state {
-            State::Checking | State::Loading if self.last_event.elapsed() >= INTERVAL => {
+            State::Checking | State::Loading if self.last_event.elapsed() >= self.interval => {
                 self.push(Kind::Progress, state, self.current(), None);
             }
             State::Finished => self.finished.push(self.current()),
@@ -140,7 +140,8 @@ impl<'s> Teller<'s> {
     /// How long to wait until there may be something to tell that nobody wakes the worker for.
     fn pause(&self) -> Duration {
         match self.shared.load().1 {
-            State::Checking | State::Loading => INTERVAL
+            State::Checking | State::Loading => self
+                .interval
                 .saturating_sub(self.last_event.elapsed())
                 .max(Duration::from_millis(1)),
             _ => IDLE,
@@ -163,7 +164,11 @@ impl<'s> Teller<'s> {
             attempt, counts, ..
         } = load;
         let ingest = attempt.ingest;
-        worker::transaction(move || {
+        let is_passing = kind != Kind::Failed;
+        let pushed = worker::transaction(move || {
+            if is_passing {
+                logged(commit_without_waiting());
+            }
             logged(attempt::write(
                 &attempt,
                 status,
@@ -174,7 +179,11 @@ impl<'s> Teller<'s> {
             ));
             let event = attempt.event(kind, sequence, phase, counts, error.as_ref());
             logged(attempt.push(&event));
+            Instant::now()
         });
+        if is_passing {
+            self.interval = event::interval_after(pushed.elapsed());
+        }
         if ingest == self.shared.ingest.load(Ordering::Relaxed) {
             self.shared.events.store(sequence, Ordering::Release);
         }
@@ -221,6 +230,14 @@ impl<'s> Teller<'s> {
             column: (!column.is_empty()).then_some(column),
         }
     }
+}
+
+/// What the next event replaces need not be on disk.
+fn commit_without_waiting() -> Result<(), Error> {
+    spi::run(
+        "SELECT pg_catalog.set_config('synchronous_commit', 'off', true)",
+        &[],
+    )
 }
 
 /// Notes the end of a load that the loading transaction pushes.
