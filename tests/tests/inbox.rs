@@ -8,10 +8,11 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use trips_tests::database::eventually;
+use trips_tests::files::repository;
 use trips_tests::listener::CHANNEL;
 use trips_tests::rows::{make_slow, numbered_rows, write_generated};
 use trips_tests::snapshot::assert_books_balance;
-use trips_tests::{Listener, PrivateCluster, Session};
+use trips_tests::{Listener, PrivateCluster, Session, refused};
 
 /// How long nothing must be heard before it is taken for silence.
 const SILENCE: Duration = Duration::from_millis(1500);
@@ -19,19 +20,21 @@ const SILENCE: Duration = Duration::from_millis(1500);
 /// Rows whose load takes seconds where that is slow.
 const SLOW: u64 = 600_000;
 
+/// The SQL blocks of docs/inbox.md: how to set it up, and how to see what became of files.
+fn documented() -> [String; 2] {
+    let page = fs::read_to_string(repository().join("docs/inbox.md")).unwrap();
+    let blocks: Vec<String> = page
+        .split("```sql\n")
+        .skip(1)
+        .map(|rest| rest.split("```").next().unwrap().to_owned())
+        .collect();
+    blocks.try_into().unwrap()
+}
+
 /// A cluster with the library preloaded, and a role that may load.
 fn cluster() -> PrivateCluster {
-    let cluster = PrivateCluster::new(
-        "fsync = off\nshared_preload_libraries = 'trips_ext'\nlog_min_messages = warning",
-    );
-    cluster.connect().run(
-        "CREATE ROLE loader LOGIN;
-         GRANT pg_read_server_files TO loader;
-         GRANT USAGE ON SCHEMA trips TO loader;
-         GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA trips TO loader;
-         GRANT USAGE ON ALL SEQUENCES IN SCHEMA trips TO loader;
-         GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA public TO loader",
-    );
+    let cluster = PrivateCluster::new("fsync = off\nshared_preload_libraries = 'trips_ext'");
+    cluster.connect().run(&documented()[0]);
     cluster
 }
 
@@ -45,7 +48,7 @@ fn set(cluster: &PrivateCluster, name: &str, value: &str) {
 fn watch(cluster: &PrivateCluster) -> String {
     let directory = cluster.files().make_dir("inbox");
     set(cluster, "inbox_database", "postgres");
-    set(cluster, "inbox_role", "loader");
+    set(cluster, "inbox_role", "courier");
     set(cluster, "inbox_directory", &directory);
     directory
 }
@@ -76,7 +79,7 @@ fn one(status: &str, sqlstate: Option<&str>) -> (String, Option<String>, String)
     (
         status.to_owned(),
         sqlstate.map(str::to_owned),
-        "loader".to_owned(),
+        "courier".to_owned(),
     )
 }
 
@@ -150,6 +153,11 @@ fn a_bad_file_is_told_of_once_and_again_when_it_was_changed() {
     assert_eq!(failed.sqlstate(), "22P04");
     assert_eq!(failed.json["error"]["line"], 12);
     until(&mut session, &path, &[one("failed", Some("22P04"))]);
+    let [_, what_became] = documented();
+    let shown = session.query(&what_became, &[]).unwrap();
+    assert_eq!(shown.len(), 1);
+    let shown = (shown[0].get(0), shown[0].get(1), shown[0].get(5));
+    assert_eq!(shown, (path.clone(), "failed".to_owned(), Some(12i64)));
     drop((session, listener));
     cluster.stop();
     cluster.start();
@@ -204,13 +212,42 @@ fn a_role_without_rights_and_one_that_may_not_log_in_load_nothing() {
     let cluster = cluster();
     let directory = watch(&cluster);
     let mut session = cluster.connect();
-    session.run("REVOKE pg_read_server_files FROM loader");
+    session.run("REVOKE pg_read_server_files FROM courier");
     let path = put(&cluster, &directory, "a.csv", &rows(0..10));
     until(&mut session, &path, &[one("failed", Some("42501"))]);
-    session.run("GRANT pg_read_server_files TO loader; ALTER ROLE loader NOLOGIN");
+    session.run("GRANT pg_read_server_files TO courier; ALTER ROLE courier NOLOGIN");
     let path = put(&cluster, &directory, "b.csv", &rows(10..20));
     until(&mut session, &path, &[one("failed", Some("28000"))]);
     assert_eq!(session.count("trips.trip"), 0);
+}
+
+#[test]
+fn others_see_no_files_and_can_neither_queue_nor_forget_one() {
+    let cluster = cluster();
+    let directory = watch(&cluster);
+    let mut session = cluster.connect();
+    let path = put(&cluster, &directory, "a.csv", &rows(0..10));
+    until(&mut session, &path, &[one("completed", None)]);
+    session.run(
+        "CREATE ROLE stranger;
+         GRANT USAGE ON SCHEMA trips TO stranger;
+         GRANT ALL ON ALL TABLES IN SCHEMA trips TO stranger;
+         SET ROLE stranger",
+    );
+    assert_eq!(session.count("trips.inbox_file"), 0);
+    assert_eq!(session.count("trips.ingest_attempt"), 0);
+    session.run("DELETE FROM trips.inbox_file; UPDATE trips.ingest_attempt SET status = 'queued'");
+    for insert in [
+        "INSERT INTO trips.inbox_file VALUES ('/x', 1, now(), 1, 1, 10)",
+        "INSERT INTO trips.ingest_attempt (id, file, channel, role, status, phase, events, bytes_done, bytes_total,
+                rows_loaded, rows_rejected, elapsed, updated_at, login_role)
+         VALUES (7, '/x', 'c', 10, 'queued', 'queued', 1, 0, 0, 0, 0, '0', now(), 10)",
+    ] {
+        refused(session.execute(insert, &[]), "42501");
+    }
+    session.run("RESET ROLE");
+    assert_eq!(session.count("trips.inbox_file"), 1);
+    until(&mut session, &path, &[one("completed", None)]);
 }
 
 #[test]
@@ -289,7 +326,7 @@ fn a_load_that_the_servers_end_interrupts_is_done_again_but_not_for_ever() {
     assert_eq!(session.count("trips.trip"), 0);
 }
 
-/// Half the promise is in the numbers: 200 files, some bad, some twice, two large ones, three restarts.
+/// The promise in numbers: 200 files, some bad, some twice, two large ones, three restarts.
 #[test]
 fn each_good_file_is_loaded_once_and_each_bad_one_told_of_once_through_restarts() {
     let mut cluster = cluster();

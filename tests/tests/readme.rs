@@ -133,6 +133,15 @@ fn every_statement_of_the_readme_gives_the_output_that_stands_below_it() {
 }
 
 #[test]
+fn every_statement_about_events_and_the_watched_folder_runs() {
+    let role = Role::unmade();
+    let database = Database::new();
+    for page in ["docs/events.md", "docs/inbox.md"] {
+        check_page(&database, page, b"", ("courier", &role));
+    }
+}
+
+#[test]
 fn every_statement_about_groups_gives_the_output_that_stands_below_it() {
     let Some(path) = shared("real_trips.csv.gz") else {
         return;
