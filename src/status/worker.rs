@@ -148,7 +148,8 @@ impl<'s> Teller<'s> {
         }
     }
 
-    /// Pushes an event and notes what it says.
+    /// Notes what an event says, and pushes it once that is on disk: after a crash, what comes has a higher number than
+    /// whatever was heard.
     fn push(&mut self, kind: Kind, state: State, load: Load, error: Option<Failure>) {
         let sequence = load.events + 1;
         let phase = match (kind, state) {
@@ -162,29 +163,20 @@ impl<'s> Teller<'s> {
         };
         let Load {
             attempt, counts, ..
-        } = load;
-        let ingest = attempt.ingest;
-        let is_passing = kind != Kind::Failed;
-        let pushed = worker::transaction(move || {
-            if is_passing {
-                logged(commit_without_waiting());
-            }
+        } = &load;
+        let error = error.as_ref();
+        worker::transaction(|| {
             logged(attempt::write(
-                &attempt,
-                status,
-                phase,
-                sequence,
-                &counts,
-                error.as_ref(),
+                attempt, status, phase, sequence, counts, error,
             ));
-            let event = attempt.event(kind, sequence, phase, counts, error.as_ref());
-            logged(attempt.push(&event));
+        });
+        let pushed = worker::transaction(|| {
+            let event = attempt.event(kind, sequence, phase, *counts, error);
+            logged(commit_without_waiting().and_then(|()| attempt.push(&event)));
             Instant::now()
         });
-        if is_passing {
-            self.interval = event::interval_after(pushed.elapsed());
-        }
-        if ingest == self.shared.ingest.load(Ordering::Relaxed) {
+        self.interval = event::interval_after(pushed.elapsed());
+        if attempt.ingest == self.shared.ingest.load(Ordering::Relaxed) {
             self.shared.events.store(sequence, Ordering::Release);
         }
         self.last_event = Instant::now();
@@ -232,7 +224,7 @@ impl<'s> Teller<'s> {
     }
 }
 
-/// What the next event replaces need not be on disk.
+/// What is only a notification need not be on disk.
 fn commit_without_waiting() -> Result<(), Error> {
     spi::run(
         "SELECT pg_catalog.set_config('synchronous_commit', 'off', true)",
