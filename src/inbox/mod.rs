@@ -92,12 +92,19 @@ fn not_set(problem: &str) -> Error {
     }
 }
 
-/// Says in the server's log, once, why nothing can be done.
+/// Says why nothing can be done: in the server's log, once, and in pg_stat_activity.
 fn report(error: &Error, last: &mut String) {
     let message = error.message();
+    show(&format!("waiting: {message}"));
     if *last != message {
         error::warn(error);
         *last = message;
+    }
+}
+
+fn show(activity: &str) {
+    if let Ok(activity) = CString::new(activity) {
+        worker::show_activity(&activity);
     }
 }
 
@@ -129,6 +136,7 @@ fn serve(settings: &settings::Inbox, watch: &mut Option<Watch>) -> Result<(), Er
         *watch = None;
     }
     if settings.directory.is_empty() {
+        show("waiting: trips_ext.inbox_directory is not set");
         return Ok(());
     }
     let role = in_transaction(|| files::ready(settings))?;
@@ -144,9 +152,7 @@ fn serve(settings: &settings::Inbox, watch: &mut Option<Watch>) -> Result<(), Er
         directory: &settings.directory,
         role,
     };
-    if let Ok(activity) = CString::new(format!("watching {}", settings.directory)) {
-        worker::show_activity(&activity);
-    }
+    show(&format!("watching {}", settings.directory));
     if !watch.is_recovered {
         watch.is_recovered = in_transaction(|| folder.recover());
     }

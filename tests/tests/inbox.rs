@@ -289,6 +289,12 @@ fn what_is_missing_is_said_in_the_log_and_what_comes_later_is_taken() {
     says("inbox cannot be served: trips_ext.inbox_role is not set");
     set(&cluster, "inbox_role", "nobody");
     says("inbox cannot be served: role \"nobody\" does not exist");
+    let shown: String =
+        session.value("SELECT query FROM pg_stat_activity WHERE backend_type = 'trips_ext inbox'");
+    assert_eq!(
+        shown,
+        "waiting: inbox cannot be served: role \"nobody\" does not exist"
+    );
     set(&cluster, "inbox_role", "other");
     says(&format!(
         "could not watch directory \"{directory}\": No such file or directory"
@@ -374,7 +380,9 @@ fn each_good_file_is_loaded_once_and_each_bad_one_told_of_once_through_restarts(
 
     let mut session = cluster.connect();
     let since = Instant::now();
-    let open = "trips.ingest_progress WHERE status IN ('queued', 'running')";
+    // One that died is not told of at once.
+    let open = "trips.ingest_progress
+                 WHERE status IN ('queued', 'running') OR status = 'failed' AND error_sqlstate IS NULL";
     while session.count("trips.inbox_file") < 200 || session.count(open) > 0 {
         assert!(since.elapsed() < Duration::from_secs(120), "it never ends");
         thread::sleep(Duration::from_millis(50));
@@ -382,6 +390,13 @@ fn each_good_file_is_loaded_once_and_each_bad_one_told_of_once_through_restarts(
     // What the server's end interrupted is in there as well, once more for each time.
     let interrupted = "trips.ingest_progress WHERE error_sqlstate IN ('57P01', '57P02')";
     println!("{} ingests were interrupted", session.count(interrupted));
+    let why = session.query(
+        "SELECT file || ': ' || error_message FROM trips.ingest_progress
+          WHERE status = 'failed' AND error_sqlstate NOT IN ('22P04', '57P01', '57P02')",
+        &[],
+    );
+    let why: Vec<String> = why.unwrap().iter().map(|row| row.get(0)).collect();
+    assert!(why.is_empty(), "{why:#?}");
     let ends = |session: &mut Session, status: &str| {
         let rows = session.query(
             "SELECT file FROM trips.ingest_progress

@@ -253,7 +253,10 @@ fn failed_after(disaster: impl FnOnce(&mut PrivateCluster, i32)) {
     let heard = listener.until_rows();
     disaster(&mut cluster, pid);
     loading.join().unwrap();
-    drop(listener);
+    // From when the server ends its sessions on, it takes no new ones until it has recovered.
+    eventually("the server has noticed", || {
+        listener.session().is_valid(Duration::from_secs(1)).is_err()
+    });
     let mut listener = Listener::in_session(cluster.connect_patiently(), CHANNEL);
     assert_eq!(progress(listener.session()).0, "failed");
     // A worker that might still speak is given five seconds.
