@@ -64,8 +64,9 @@ const BOOKS: [(&str, &str); 7] = [
         "SELECT * FROM trips_check()",
     ),
     (
+        // By their order: the server's hash of int8 folds its halves, so that ids of several ingests collide.
         "ids are unique",
-        "SELECT id FROM trips.trip GROUP BY id HAVING count(*) > 1",
+        "SELECT id FROM (SELECT id, lag(id) OVER (ORDER BY id) AS previous FROM trips.trip) t WHERE id = previous",
     ),
     (
         "no row is both loaded and rejected",
