@@ -7,10 +7,9 @@ use trips_core::Error;
 use trips_core::inbox::{News, State};
 
 use super::not_set;
-use crate::error;
-use crate::jobs::queue::{Arguments, Owner};
+use crate::jobs::queue::{Arguments, Roles};
 use crate::jobs::{dispatcher, queue};
-use crate::postgres::{session, spi};
+use crate::postgres::{message, session, spi};
 use crate::settings::Inbox;
 use crate::status::{attempt, ended};
 
@@ -104,6 +103,7 @@ impl Folder<'_> {
 
     /// Queues the files that are complete and not known, and forgets those that are gone.
     pub fn take(&self, news: &[News]) -> Result<(), Error> {
+        let _owner = attempt::owner()?;
         for news in news {
             match news {
                 News::Complete { path, .. } if path.len() > LONGEST_PATH => {
@@ -118,7 +118,6 @@ impl Folder<'_> {
     }
 
     fn take_file(&self, path: &str, state: State) -> Result<(), Error> {
-        let _owner = attempt::owner()?;
         let size = i64::try_from(state.size).unwrap_or(i64::MAX);
         // A time that the type does not hold is taken for one that it does: what then tells files apart is the size.
         let modified = session::timestamp(state.modified.saturating_sub(EPOCH))
@@ -153,20 +152,18 @@ impl Folder<'_> {
             reject_limit: None,
             if_loaded: "skip".to_owned(),
         };
-        let owner = Owner {
+        let roles = Roles {
             login: self.role,
-            role: self.role,
+            current: self.role,
         };
-        queue::enter(path, &arguments, owner, Some(self.directory))
+        queue::enter(path, &arguments, roles, Some(self.directory))
     }
 }
 
 /// Says in the server's log that a file is passed over.
 fn warn_of(file: &str, problem: &str) {
-    error::warn(&Error::Inbox {
-        problem: format!("file \"{file}\" is passed over: {problem}"),
-        hint: "Rename the file.",
-    });
+    let text = format!("file \"{file}\" of the inbox is passed over: {problem}");
+    message::warning(&text, "Rename the file.");
 }
 
 /// Forgets the files that are not there any more.
@@ -192,7 +189,6 @@ fn forget_gone() -> Result<(), Error> {
 }
 
 fn forget(path: &str) -> Result<(), Error> {
-    let _owner = attempt::owner()?;
     spi::run(
         "DELETE FROM trips.inbox_file WHERE path OPERATOR(pg_catalog.=) $1",
         &[path.into()],

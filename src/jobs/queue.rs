@@ -29,11 +29,11 @@ pub struct Arguments {
 
 /// Whose ingest it is.
 #[derive(Debug, Clone, Copy)]
-pub struct Owner {
+pub struct Roles {
     /// The role that its worker connects as.
     pub login: pg_sys::Oid,
     /// The role whose rights it has.
-    pub role: pg_sys::Oid,
+    pub current: pg_sys::Oid,
 }
 
 /// An ingest that waits for a worker.
@@ -66,11 +66,11 @@ pub struct Job {
 /// Those that a load would raise before it opens the file.
 pub fn submit(file: &str, arguments: &Arguments) -> Result<i64, Error> {
     target::open()?;
-    let owner = Owner {
+    let roles = Roles {
         login: session::authenticated_role(),
-        role: session::role(),
+        current: session::role(),
     };
-    enter(file, arguments, owner, None)
+    enter(file, arguments, roles, None)
 }
 
 /// As [`submit`], for somebody else, without a look at what that one may do; the file must lie in `directory`, if any.
@@ -80,18 +80,18 @@ pub fn submit(file: &str, arguments: &Arguments) -> Result<i64, Error> {
 pub fn enter(
     file: &str,
     arguments: &Arguments,
-    owner: Owner,
+    roles: Roles,
     directory: Option<&str>,
 ) -> Result<i64, Error> {
     let attempt = Attempt {
         ingest: ledger::next_ingest()?,
         file: file.to_owned(),
         channel: settings::channel(),
-        role: owner.role,
+        role: roles.current,
         started_at: None,
         is_job: true,
     };
-    insert(&attempt, arguments, owner.login, directory)?;
+    insert(&attempt, arguments, roles.login, directory)?;
     attempt.push(&attempt.event(Kind::Queued, 1, Phase::Queued, Counts::default(), None))?;
     Ok(attempt.ingest)
 }

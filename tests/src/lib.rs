@@ -13,6 +13,7 @@ pub mod facts;
 pub mod files;
 pub mod ingest;
 pub mod listener;
+pub mod page;
 pub mod plane;
 pub mod private_cluster;
 pub mod program;

@@ -16,6 +16,12 @@ fn directory() -> Option<PathBuf> {
     Some(PathBuf::from(String::from_utf8(output.stdout).ok()?.trim()))
 }
 
+/// Kills a process at once, as nothing that it could prepare for.
+#[track_caller]
+pub fn kill(process: i32) {
+    run(Command::new("kill").args(["-KILL", &process.to_string()]));
+}
+
 /// Runs a program, which must succeed.
 #[track_caller]
 pub fn run(command: &mut Command) -> Output {

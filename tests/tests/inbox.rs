@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use trips_tests::database::eventually;
 use trips_tests::files::repository;
 use trips_tests::listener::CHANNEL;
+use trips_tests::page::blocks;
 use trips_tests::rows::{make_slow, numbered_rows, write_generated};
 use trips_tests::snapshot::assert_books_balance;
 use trips_tests::{Listener, PrivateCluster, Session, refused};
@@ -23,12 +24,12 @@ const SLOW: u64 = 600_000;
 /// The SQL blocks of docs/inbox.md: how to set it up, and how to see what became of files.
 fn documented() -> [String; 2] {
     let page = fs::read_to_string(repository().join("docs/inbox.md")).unwrap();
-    let blocks: Vec<String> = page
-        .split("```sql\n")
-        .skip(1)
-        .map(|rest| rest.split("```").next().unwrap().to_owned())
+    let blocks = blocks(&page).into_iter();
+    let sql: Vec<String> = blocks
+        .filter(|block| block.language == "sql")
+        .map(|block| block.text)
         .collect();
-    blocks.try_into().unwrap()
+    sql.try_into().unwrap()
 }
 
 /// A cluster with the library preloaded, and a role that may load.

@@ -2,7 +2,6 @@
 //! the end, whatever that is.
 
 use std::collections::BTreeMap;
-use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -10,6 +9,7 @@ use trips_tests::aftermath::assert_nothing_left;
 use trips_tests::database::eventually;
 use trips_tests::ingest::load;
 use trips_tests::listener::CHANNEL;
+use trips_tests::program::kill;
 use trips_tests::rows::{make_slow, numbered_rows, slow_file};
 use trips_tests::snapshot::{assert_books_balance, assert_nothing_stored};
 use trips_tests::{Database, Event, Files, Listener, PrivateCluster, Role, Session, refused};
@@ -399,10 +399,7 @@ mod ended_from_outside {
         listener.until_rows();
         let worker: i32 =
             session.value("SELECT pid FROM pg_stat_activity WHERE backend_type = 'trips_ext job'");
-        let killed = Command::new("kill")
-            .args(["-9", &worker.to_string()])
-            .status();
-        assert!(killed.unwrap().success());
+        kill(worker);
         eventually("the server has noticed", || {
             session.is_valid(SILENCE).is_err()
         });

@@ -1,12 +1,12 @@
 //! Status for those who look: one row says how far an ingest is, or how it ended, and to whom it may be said.
 
-use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
 use trips_tests::database::eventually;
 use trips_tests::ingest::load;
 use trips_tests::listener::CHANNEL;
+use trips_tests::program::kill;
 use trips_tests::rows::{make_slow, numbered_rows, slow_file};
 use trips_tests::{Database, Event, Ingest, Listener, PrivateCluster, Role, Session, refused};
 
@@ -229,11 +229,7 @@ fn a_load_that_died_with_the_server_is_failed_and_the_next_start_pushes_it() {
 
 #[test]
 fn a_load_whose_backend_was_killed_is_failed_and_the_next_start_pushes_it() {
-    failed_after(|_, loading| {
-        let process = loading.to_string();
-        let killed = Command::new("kill").args(["-KILL", &process]).status();
-        assert!(killed.unwrap().success());
-    });
+    failed_after(|_, loading| kill(loading));
 }
 
 /// A load during which `disaster` befalls the cluster, told the loading process, is told of as failed once all is back.

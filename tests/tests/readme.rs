@@ -8,50 +8,13 @@ use std::process::Stdio;
 use flate2::read::GzDecoder;
 use trips_tests::files::{repository, shared};
 use trips_tests::ingest::{forget, load};
+use trips_tests::page::{Block, blocks};
 use trips_tests::program::program;
 use trips_tests::rows::numbered_rows;
 use trips_tests::{Database, Role};
 
 /// The file that pages load; the tests put one of theirs in its place.
 const FILE: &str = "/data/trips.csv";
-
-/// A fenced block: its language, its text and the line of the page on which it begins.
-#[derive(Debug, PartialEq)]
-struct Block {
-    language: String,
-    text: String,
-    line: usize,
-    /// Whether nothing but blank lines stands between it and the block before.
-    follows: bool,
-}
-
-fn blocks(markdown: &str) -> Vec<Block> {
-    let mut blocks: Vec<Block> = Vec::new();
-    let mut open = false;
-    let mut follows = false;
-    for (number, line) in (1..).zip(markdown.lines()) {
-        match (line.strip_prefix("```"), open) {
-            (Some(_), true) => (open, follows) = (false, true),
-            (Some(language), false) => {
-                open = true;
-                blocks.push(Block {
-                    language: language.trim().to_owned(),
-                    text: String::new(),
-                    line: number,
-                    follows,
-                });
-            }
-            (None, true) => {
-                let block = blocks.last_mut().expect("a block is open");
-                block.text.push_str(line);
-                block.text.push('\n');
-            }
-            (None, false) => follows &= line.trim().is_empty(),
-        }
-    }
-    assert!(!open, "a block is not closed");
-    blocks
-}
 
 /// Lines without the blanks at their ends, and without blank lines at either end.
 fn trimmed(text: &str) -> String {

@@ -20,6 +20,7 @@ use rustix::fs::inotify::{self, CreateFlags, ReadFlags, Reader, WatchFlags};
 use rustix::io::Errno;
 
 use crate::Error;
+use crate::ingest::source::check_path;
 use waiting::Waiting;
 
 /// How long a file must stay as it is after it was closed.
@@ -93,13 +94,9 @@ impl Inbox {
     /// Begins to watch a directory, and to scan it.
     ///
     /// # Errors
-    /// The path is not absolute, or leads to no directory that can be read and watched.
+    /// The path is not absolute or not valid, or leads to no directory that can be read and watched.
     pub fn open(directory: &str) -> Result<Inbox, Error> {
-        if !directory.starts_with('/') {
-            return Err(Error::PathNotAbsolute {
-                file: directory.to_owned(),
-            });
-        }
+        check_path(directory)?;
         let watch = || -> io::Result<Inbox> {
             let notices = inotify::init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC)?;
             let told = WatchFlags::CLOSE_WRITE

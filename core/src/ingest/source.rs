@@ -198,7 +198,7 @@ impl Source {
 }
 
 /// Whether `path` is one that the system can be asked about.
-fn check_path(path: &str) -> Result<(), Error> {
+pub(crate) fn check_path(path: &str) -> Result<(), Error> {
     let problem = if path.contains('\0') {
         "it holds a NUL byte"
     } else if path.len() > MAX_PATH_BYTES {
