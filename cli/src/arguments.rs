@@ -1,0 +1,54 @@
+//! The command line. What it says here is the help, the man page and the shell completions.
+
+use clap::{ArgAction, Args, Parser, Subcommand};
+
+use crate::report;
+
+/// Watch ingests of trips_ext, load files of this machine, write reports.
+///
+/// Connects as psql does: the options below, PGHOST, PGPORT, PGDATABASE, PGUSER, PGPASSWORD, PGSERVICE, ~/.pgpass and
+/// their kin say where to.
+#[derive(Debug, Parser)]
+#[command(name = "trips", version, disable_help_flag = true)]
+pub struct Arguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    /// Where to connect.
+    #[command(flatten)]
+    pub connection: Connection,
+    /// Print help
+    #[arg(short = '?', long, global = true, action = ArgAction::Help)]
+    help: Option<bool>,
+}
+
+/// The connection, in psql's letters.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Connection")]
+pub struct Connection {
+    /// Database to connect to: its name, a URI or a connection string
+    #[arg(short, long, global = true, value_name = "DBNAME")]
+    pub dbname: Option<String>,
+    /// Server's host or socket directory
+    #[arg(short = 'h', long, global = true)]
+    pub host: Option<String>,
+    /// Server's port
+    #[arg(short, long, global = true)]
+    pub port: Option<u16>,
+    /// Role to connect as
+    #[arg(short = 'U', long, global = true, value_name = "NAME")]
+    pub username: Option<String>,
+    /// Never ask for a password
+    #[arg(short = 'w', long, global = true, conflicts_with = "password")]
+    pub no_password: bool,
+    /// Ask for a password before connecting
+    #[arg(short = 'W', long, global = true)]
+    pub password: bool,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Write a report of the trips in a database as one HTML page
+    Report(report::Options),
+}
