@@ -27,6 +27,15 @@ pgrx::extension_sql_file!(
     name = "ingest",
     requires = ["tables", api::ingest::trips_ingest]
 );
+pgrx::extension_sql_file!(
+    "../sql/upload.sql",
+    name = "upload",
+    requires = [
+        "tables",
+        api::ingest::trips_upload,
+        api::ingest::trips_ingest_upload
+    ]
+);
 pgrx::extension_sql_file!("../sql/status.sql", name = "status", requires = ["tables"]);
 pgrx::extension_sql_file!(
     "../sql/jobs.sql",

@@ -4,9 +4,11 @@ use std::ffi::CString;
 use std::path::PathBuf;
 
 use pgrx::prelude::*;
-use pgrx::{GucContext, GucFlags, GucRegistry, GucSetting};
+use pgrx::{GucContext, GucFlags, GucRegistry, GucSetting, PostgresGucEnum};
 use trips_core::Error;
 use trips_core::ingest::pipeline;
+
+use crate::ingest::options::{IfLoaded, OnError, Options};
 
 /// A name that says whom it is for; LISTEN must name the same.
 static CHANNEL: GucSetting<Option<CString>> =
@@ -42,6 +44,13 @@ static INBOX_DATABASE: GucSetting<Option<CString>> = GucSetting::<Option<CString
 
 /// None: whose rights files are loaded with is said, too.
 static INBOX_ROLE: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(c""));
+
+/// As COPY and trips_ingest.
+static INBOX_ON_ERROR: GucSetting<InboxOnError> =
+    GucSetting::<InboxOnError>::new(InboxOnError::Stop);
+
+/// No limit, as trips_ingest.
+static INBOX_REJECT_LIMIT: GucSetting<i32> = GucSetting::<i32>::new(0);
 
 /// By the machine, see [`group_threads`].
 static GROUP_THREADS: GucSetting<i32> = GucSetting::<i32>::new(0);
@@ -154,6 +163,24 @@ pub fn register() {
         GucContext::Sighup,
         GucFlags::default(),
     );
+    GucRegistry::define_enum_guc(
+        c"trips_ext.inbox_on_error",
+        c"What is done with rows that cannot be loaded, of statements on trips.inbox and of files of trips_ext.inbox_directory.",
+        c"As the argument on_error of trips_ingest.",
+        &INBOX_ON_ERROR,
+        GucContext::Userset,
+        GucFlags::default(),
+    );
+    GucRegistry::define_int_guc(
+        c"trips_ext.inbox_reject_limit",
+        c"Most rows that are rejected where trips_ext.inbox_on_error is ignore.",
+        c"0 is no limit.",
+        &INBOX_REJECT_LIMIT,
+        0,
+        i32::MAX,
+        GucContext::Userset,
+        GucFlags::default(),
+    );
     GucRegistry::define_bool_guc(
         c"trips_ext.area_trees",
         c"Whether an ingest writes area trees of its trips.",
@@ -202,6 +229,32 @@ pub fn inbox() -> Inbox {
         directory: text(&INBOX_DIRECTORY),
         database: text(&INBOX_DATABASE),
         role: text(&INBOX_ROLE),
+    }
+}
+
+/// The values of `trips_ext.inbox_on_error`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PostgresGucEnum)]
+pub enum InboxOnError {
+    /// The first bad row ends the ingest.
+    #[name = c"stop"]
+    Stop,
+    /// Bad rows are rejected.
+    #[name = c"ignore"]
+    Ignore,
+}
+
+/// How what comes to the inbox is ingested.
+pub fn inbox_options() -> Options {
+    let reject_limit = u64::try_from(INBOX_REJECT_LIMIT.get()).ok();
+    Options {
+        on_error: match INBOX_ON_ERROR.get() {
+            InboxOnError::Stop => OnError::Stop,
+            InboxOnError::Ignore => OnError::Ignore {
+                reject_limit: reject_limit.filter(|limit| *limit > 0),
+            },
+        },
+        if_loaded: IfLoaded::Skip,
+        dry_run: false,
     }
 }
 

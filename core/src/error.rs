@@ -179,6 +179,21 @@ pub enum Error {
         /// The ingest that loaded it.
         ingest: i64,
     },
+    /// What a client sends could not be kept until it is ingested.
+    #[error("could not write temporary file: {}", reason(.source))]
+    KeepReceived {
+        /// What the system said.
+        source: io::Error,
+    },
+    /// There is no upload to be ingested.
+    #[error("nothing was uploaded in this transaction")]
+    NoUpload,
+    /// The transaction of an upload is about to end before it was ingested.
+    #[error("upload of {bytes} bytes was not ingested")]
+    UploadNotIngested {
+        /// What was received.
+        bytes: u64,
+    },
     /// The watched folder cannot be served.
     #[error("inbox cannot be served: {problem}")]
     Inbox {
@@ -292,7 +307,8 @@ impl Error {
             }
             Error::Open { source, .. }
             | Error::Read { source, .. }
-            | Error::Watch { source, .. } => file_access_state(source),
+            | Error::Watch { source, .. }
+            | Error::KeepReceived { source } => file_access_state(source),
             Error::NotRegularFile { .. } => "42809",
             Error::OutsideAllowedDirectories { .. } => "42501",
             Error::FileChanged { .. } | Error::PendingTrees { .. } => "55000",
@@ -310,7 +326,10 @@ impl Error {
             Error::AlreadyLoaded { .. } => "42710",
             Error::NoWorker => "53000",
             Error::UnknownIngest { .. } => "42704",
-            Error::NotQueued { .. } | Error::Inbox { .. } => "55000",
+            Error::NotQueued { .. }
+            | Error::Inbox { .. }
+            | Error::NoUpload
+            | Error::UploadNotIngested { .. } => "55000",
             Error::Unsupported { .. } => "0A000",
             Error::NullArgument { .. } => "22004",
             Error::NotPermitted { .. } => "42501",
@@ -397,6 +416,9 @@ impl Error {
                 ));
             }
             Error::Inbox { hint, .. } => hint,
+            Error::NoUpload | Error::UploadNotIngested { .. } => {
+                "Call trips_upload() for each part of the file and then trips_ingest_upload(), all in one transaction."
+            }
             Error::NoWorker => "You may need to increase max_worker_processes.",
             Error::UnknownIngest { .. } => "The view trips.ingest_progress lists the ingests.",
             Error::NotQueued { .. } => "Cancel what the session runs with pg_cancel_backend().",
@@ -475,6 +497,9 @@ impl Error {
             | Error::Stopped
             | Error::Watch { .. }
             | Error::Inbox { .. }
+            | Error::KeepReceived { .. }
+            | Error::NoUpload
+            | Error::UploadNotIngested { .. }
             | Error::Internal { .. } => None,
         }
     }
@@ -490,6 +515,7 @@ fn file_access_state(error: &io::Error) -> &'static str {
         Some(libc::ENAMETOOLONG) => "22023",
         Some(libc::ENFILE | libc::EMFILE) => "53000",
         Some(libc::ENOMEM) => "53200",
+        Some(libc::ENOSPC | libc::EDQUOT) => "53100",
         _ => "58030",
     }
 }

@@ -34,7 +34,7 @@ fn trips_ingest_async(
             &arguments.if_loaded,
             false,
         )?;
-        run::require_rights(c"trips_ingest_async()")?;
+        run::require_rights_on_file(c"trips_ingest_async()")?;
         queue::submit(file, &arguments)
     };
     submit().unwrap_or_else(|error| error::raise(&error))

@@ -10,7 +10,7 @@ use super::not_set;
 use crate::jobs::queue::{Arguments, Roles};
 use crate::jobs::{dispatcher, queue};
 use crate::postgres::{message, session, spi};
-use crate::settings::Inbox;
+use crate::settings::{self, Inbox};
 use crate::status::{attempt, ended};
 
 /// How often a file is queued whose ingests the server's end interrupts: it may be the file that ends it.
@@ -145,13 +145,9 @@ impl Folder<'_> {
         )
     }
 
-    /// Queues a file as `trips_ingest_async` does by default; the number of the ingest.
+    /// Queues a file as `trips_ingest_async` does; the number of the ingest.
     fn queue(&self, path: &str) -> Result<i64, Error> {
-        let arguments = Arguments {
-            on_error: "stop".to_owned(),
-            reject_limit: None,
-            if_loaded: "skip".to_owned(),
-        };
+        let arguments = Arguments::from(settings::inbox_options());
         let roles = Roles {
             login: self.role,
             current: self.role,

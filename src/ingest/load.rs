@@ -1,6 +1,5 @@
-//! One file's load, from its path to the ledger.
+//! One file's load, from its bytes to the ledger.
 
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use pgrx::prelude::*;
@@ -9,6 +8,7 @@ use trips_core::event::{Counts, Event, Kind, Phase};
 use trips_core::ingest::pipeline::{self, KnownNames, Pipeline, Step};
 use trips_core::ingest::source::{Digest, Source};
 
+use super::input::Input;
 use super::options::{IfLoaded, Options};
 use super::sink::{Database, Nowhere, Sink};
 use super::tally::Tally;
@@ -57,14 +57,15 @@ pub struct Summary {
     pub counts: Counts,
 }
 
-/// Reads and checks `file` as a load would; stores nothing and reports to nobody.
+/// Reads and checks `input` as a load would; stores nothing and reports to nobody.
 ///
 /// # Errors
 /// Those of a load.
-pub fn check(file: &str, options: &Options) -> Result<Summary, Error> {
+pub fn check(input: Input<'_>, options: &Options) -> Result<Summary, Error> {
     let since = Instant::now();
     let _trip = target::open()?;
-    let source = Source::open(file, &settings::allowed_directories())?;
+    let file = input.name();
+    let source = input.open()?;
     if let Some(loaded_by) = find_loaded(&source, &source.head_digest()?)? {
         return skip(&source, loaded_by, options, since);
     }
@@ -84,20 +85,20 @@ pub fn check(file: &str, options: &Options) -> Result<Summary, Error> {
     })
 }
 
-/// Loads `file`, which may lie in `directories` only if there are any, as `ingest` and reports to `reporter`.
+/// Loads `input` as `ingest` and reports to `reporter`.
 ///
 /// # Errors
 /// What the file, its rows and the options give rise to. What the server raises leaves as a panic.
 pub fn load(
-    file: &str,
-    directories: &[PathBuf],
+    input: Input<'_>,
     ingest: i64,
     options: &Options,
     reporter: &Reporter,
 ) -> Result<Summary, Error> {
     let since = Instant::now();
     let trip = target::open()?;
-    let source = Source::open(file, directories)?;
+    let file = input.name();
+    let source = input.open()?;
     let head_hash = source.head_digest()?;
     ledger::lock_head(&head_hash)?;
     if let Some(loaded_by) = find_loaded(&source, &head_hash)? {

@@ -3,9 +3,11 @@
 
 mod dimension;
 mod guard;
+pub mod input;
 pub mod ledger;
 pub mod load;
 pub mod options;
+pub mod received;
 mod rejects;
 pub mod run;
 mod sink;

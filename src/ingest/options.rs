@@ -14,6 +14,16 @@ pub enum OnError {
     },
 }
 
+impl OnError {
+    /// The word of the option.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            OnError::Stop => "stop",
+            OnError::Ignore { .. } => "ignore",
+        }
+    }
+}
+
 /// What to do with a file whose content is in the ledger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum IfLoaded {
@@ -21,6 +31,16 @@ pub enum IfLoaded {
     Skip,
     /// Raise 42710.
     Error,
+}
+
+impl IfLoaded {
+    /// The word of the option.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            IfLoaded::Skip => "skip",
+            IfLoaded::Error => "error",
+        }
+    }
 }
 
 /// The options of one ingest.

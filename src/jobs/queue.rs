@@ -7,6 +7,7 @@ use pgrx::prelude::*;
 use trips_core::Error;
 use trips_core::event::{Counts, Failure, Kind, Phase};
 
+use crate::ingest::options::{OnError, Options};
 use crate::ingest::{ledger, target};
 use crate::postgres::{session, spi};
 use crate::settings;
@@ -25,6 +26,20 @@ pub struct Arguments {
     pub on_error: String,
     pub reject_limit: Option<i64>,
     pub if_loaded: String,
+}
+
+impl From<Options> for Arguments {
+    fn from(options: Options) -> Arguments {
+        let reject_limit = match options.on_error {
+            OnError::Ignore { reject_limit } => reject_limit,
+            OnError::Stop => None,
+        };
+        Arguments {
+            on_error: options.on_error.as_str().to_owned(),
+            reject_limit: reject_limit.and_then(|limit| i64::try_from(limit).ok()),
+            if_loaded: options.if_loaded.as_str().to_owned(),
+        }
+    }
 }
 
 /// Whose ingest it is.

@@ -10,6 +10,7 @@ use trips_core::event::Phase;
 
 use super::in_transaction;
 use super::queue::{self, Job, Waiting};
+use crate::ingest::input::Input;
 use crate::ingest::load::{self, Summary};
 use crate::ingest::options::Options;
 use crate::ingest::run;
@@ -61,7 +62,6 @@ fn run(job: &Job) {
     }
     let told = run::Job {
         events: job.events,
-        directory: job.directory.as_ref().map(PathBuf::from),
         ..run::Job::default()
     };
     let ended = PgTryBuilder::new(AssertUnwindSafe(|| {
@@ -112,8 +112,17 @@ fn prepare(job: &Job) -> Result<(), Error> {
 fn load(job: &Job, told: &run::Job) -> Result<Summary, Error> {
     let asked = &job.arguments;
     let options = Options::new(&asked.on_error, asked.reject_limit, &asked.if_loaded, false)?;
-    run::require_rights(c"trips_ingest_async()")?;
-    run::run(job.attempt.ingest, &job.attempt.file, &options, Some(told))
+    run::require_rights_on_file(c"trips_ingest_async()")?;
+    let path = &job.attempt.file;
+    let input = match &job.directory {
+        // The watched folder, whatever the settings allow.
+        Some(directory) => Input::OnServer {
+            path,
+            directories: vec![PathBuf::from(directory)],
+        },
+        None => Input::on_server(path),
+    };
+    run::run(job.attempt.ingest, input, &options, Some(told))
 }
 
 /// Notes an end that no status worker has noted.

@@ -21,7 +21,9 @@ pub mod session;
 pub mod shared_memory;
 pub mod signals;
 pub mod spi;
+pub mod temporary_file;
 pub mod transaction;
+pub mod trigger;
 pub mod value;
 pub mod worker;
 

@@ -33,6 +33,13 @@ pub fn on_end(ended: fn(End)) {
     register_xact_callback(PgXactCallbackEvent::Abort, move || ended(End::RolledBack));
 }
 
+/// Calls `check` once when the current transaction is about to commit, or to be prepared; an error that it raises rolls the
+/// transaction back.
+pub fn before_commit(check: fn()) {
+    register_xact_callback(PgXactCallbackEvent::PreCommit, check);
+    register_xact_callback(PgXactCallbackEvent::PrePrepare, check);
+}
+
 /// Calls `rolled_back` with its number whenever a subtransaction is rolled back, until the receipt is
 /// given back to `unregister_callback`.
 pub fn on_subtransaction_rollback(

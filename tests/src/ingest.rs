@@ -101,12 +101,35 @@ impl Ingest {
                 arguments += &format!(", {name} => ${}", values.len());
             }
         }
+        Summary::of_call(client, &format!("trips_ingest({arguments})"), &values)
+    }
+
+    /// Calls the function, which must succeed.
+    #[track_caller]
+    pub fn run(&self, client: &mut Client) -> Summary {
+        match self.call(client) {
+            Ok(summary) => summary,
+            Err(error) => panic!("{self:?}: {error:?}"),
+        }
+    }
+}
+
+impl Summary {
+    /// What a call of a function gives whose result is that of `trips_ingest`.
+    ///
+    /// # Errors
+    /// What the server says.
+    pub fn of_call(
+        client: &mut Client,
+        call: &str,
+        values: &[&(dyn ToSql + Sync)],
+    ) -> Result<Summary, Error> {
         let query = format!(
             "SELECT ingest, file, status, rows_read, rows_loaded, rows_rejected, bytes,
                     extract(epoch FROM elapsed)::float8, rows_per_second
-               FROM trips_ingest({arguments})"
+               FROM {call}"
         );
-        let row = client.query_one(&query, &values)?;
+        let row = client.query_one(&query, values)?;
         Ok(Summary {
             ingest: row.get(0),
             file: row.get(1),
@@ -118,15 +141,6 @@ impl Ingest {
             elapsed: row.get(7),
             rows_per_second: row.get(8),
         })
-    }
-
-    /// Calls the function, which must succeed.
-    #[track_caller]
-    pub fn run(&self, client: &mut Client) -> Summary {
-        match self.call(client) {
-            Ok(summary) => summary,
-            Err(error) => panic!("{self:?}: {error:?}"),
-        }
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! [`source`] opens a file, [`blocks`] cuts it into blocks of whole records, [`record`] finds the
 //! records and their fields, [`parse`] reads the values, and [`batch`] puts the [tuples](mod@tuple) and
-//! the [rejected rows](reject) of a block together. [`pipeline`] does all this in threads.
+//! the [rejected rows](reject) of a block together. [`pipeline`] does all this in threads. Rows that come as values become
+//! a file first, by [`row`].
 
 pub mod batch;
 pub mod blocks;
@@ -12,6 +13,7 @@ pub mod parse;
 pub mod pipeline;
 pub mod record;
 pub mod reject;
+pub mod row;
 pub mod source;
 pub mod tuple;
 

@@ -1,7 +1,7 @@
 //! A file of trips: opened with care, and hashed.
 
 use std::fs::{File, OpenOptions};
-use std::io;
+use std::io::{self, Seek};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Component, Path, PathBuf};
@@ -21,7 +21,7 @@ const DIGEST_STEP: usize = 1 << 20;
 /// The longest path that the system takes, in bytes.
 const MAX_PATH_BYTES: usize = libc::PATH_MAX as usize - 1;
 
-/// A regular file that was opened for an ingest; nothing of it has been read yet.
+/// A regular file that was opened, or received, for an ingest; nothing of it has been read yet.
 #[derive(Debug)]
 pub struct Source {
     file: File,
@@ -91,7 +91,24 @@ impl Source {
         })
     }
 
-    /// The path, as it was given.
+    /// A file that a client has sent, by the name that the client gives it: it may be any.
+    ///
+    /// # Errors
+    /// The system does not tell its size, or does not let it be read from its start.
+    pub fn received(mut file: File, name: &str) -> Result<Self, Error> {
+        let state = file.rewind().and_then(|()| State::of(&file));
+        let state = state.map_err(|source| Error::Read {
+            file: name.to_owned(),
+            source,
+        })?;
+        Ok(Source {
+            file,
+            path: name.to_owned(),
+            state,
+        })
+    }
+
+    /// The path or name, as it was given.
     pub fn path(&self) -> &str {
         &self.path
     }
