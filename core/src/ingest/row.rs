@@ -42,17 +42,14 @@ fn append_field(file: &mut Vec<u8>, value: &[u8]) {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::record::{Fields, LineEnding, Record, Scanner};
+    use super::super::record::{Fields, LineEnding, Records};
     use super::*;
 
     /// What the ingest reads in the first record of `file`.
     fn read(file: &[u8]) -> Vec<String> {
-        let mut scanner = Scanner::new(LineEnding::LineFeed);
-        assert_eq!(scanner.record_end(file, 0), Some(file.len()));
-        let record = Record {
-            bytes: &file[..file.len() - 1],
-            line: 1,
-        };
+        let mut records = Records::new(file, 1, LineEnding::LineFeed);
+        let record = records.next().expect("there is one").expect("it ends");
+        assert!(records.next().is_none());
         let mut fields = Fields::default();
         let row = fields
             .read(&record, LineEnding::LineFeed, Column::ALL.len())
