@@ -2,7 +2,7 @@
 
 use clap::{ArgAction, Args, Parser, Subcommand};
 
-use crate::report;
+use crate::{load, report};
 
 /// Watch ingests of trips_ext, load files of this machine, write reports.
 ///
@@ -49,6 +49,8 @@ pub struct Connection {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Load files of this machine
+    Load(load::Options),
     /// Write a report of the trips in a database as one HTML page
     Report(report::Options),
 }

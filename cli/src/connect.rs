@@ -49,4 +49,12 @@ impl Server {
         });
         Ok(Session { client, messages })
     }
+
+    /// Has the server cancel what a session runs.
+    ///
+    /// # Errors
+    /// The server cannot be reached.
+    pub async fn cancel(&self, client: &Client) -> Result<(), Error> {
+        Ok(client.cancel_token().cancel_query(NoTls).await?)
+    }
 }

@@ -59,3 +59,13 @@ impl From<tokio_postgres::Error> for Error {
         Error::new(message)
     }
 }
+
+impl From<trips_core::Error> for Error {
+    fn from(error: trips_core::Error) -> Error {
+        Error {
+            message: error.message(),
+            detail: error.detail(),
+            hint: error.hint(),
+        }
+    }
+}

@@ -4,7 +4,9 @@
 mod arguments;
 mod connect;
 mod error;
+mod load;
 mod report;
+mod words;
 
 use std::process::ExitCode;
 
@@ -28,6 +30,7 @@ fn main() -> ExitCode {
 async fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
     let server = connect::Server::new(&arguments.connection)?;
     match &arguments.command {
+        Command::Load(options) => load::run(&server, options).await,
         Command::Report(options) => report::run(&server, options).await,
     }
 }

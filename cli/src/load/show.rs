@@ -1,0 +1,229 @@
+//! What the user sees of a load: a bar while it runs, and words at its end.
+
+use std::io::{self, IsTerminal, Write};
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use tokio::task::JoinHandle;
+use tokio_postgres::AsyncMessage;
+
+use super::input::Input;
+use super::send::{Loaded, Rejected, Status};
+use crate::connect::{Server, Session};
+use crate::error::Error;
+use crate::words::{count, counted, duration, printable};
+
+/// How often the server is asked how far it is.
+const ASK_EVERY: Duration = Duration::from_millis(200);
+
+const SIZED: &str = "{prefix} {msg} [{bar:24}] {bytes}/{total_bytes} {binary_bytes_per_sec} {eta}";
+const UNSIZED: &str = "{prefix} {msg} {spinner} {bytes} {binary_bytes_per_sec}";
+
+/// How far a load is: a bar where standard error is a terminal, nothing where it is not.
+#[derive(Debug)]
+pub struct Progress {
+    bar: ProgressBar,
+    /// Asks the server while it loads.
+    asking: Option<JoinHandle<()>>,
+}
+
+impl Progress {
+    /// Shows the load of `input` by `session`.
+    pub async fn start(server: &Server, session: &Session, input: &Input) -> Progress {
+        if !io::stderr().is_terminal() {
+            return Progress {
+                bar: ProgressBar::hidden(),
+                asking: None,
+            };
+        }
+        let bar = ProgressBar::with_draw_target(input.size(), ProgressDrawTarget::stderr());
+        bar.set_style(style(match input.size() {
+            Some(_) => SIZED,
+            None => UNSIZED,
+        }));
+        bar.set_prefix(printable(input.name()));
+        bar.set_message("sending");
+        let asking = ask(server, session, bar.clone()).await;
+        Progress { bar, asking }
+    }
+
+    /// The server has taken so many bytes more.
+    pub fn sent(&self, bytes: u64) {
+        self.bar.inc(bytes);
+    }
+
+    /// The server has all of it.
+    pub fn loading(&self) {
+        self.bar.set_message("loading");
+        self.bar.set_style(style(SIZED));
+        self.bar.set_length(self.bar.position());
+        self.bar.reset();
+    }
+
+    /// Takes the bar away.
+    pub fn finish(&self) {
+        if let Some(asking) = &self.asking {
+            asking.abort();
+        }
+        self.bar.finish_and_clear();
+    }
+}
+
+fn style(template: &str) -> ProgressStyle {
+    let style = ProgressStyle::with_template(template);
+    style.map_or_else(
+        |_| ProgressStyle::default_bar(),
+        |style| style.progress_chars("=> "),
+    )
+}
+
+/// Moves the bar while the server loads, from a session of its own. Without one the bar stays where it is.
+async fn ask(server: &Server, session: &Session, bar: ProgressBar) -> Option<JoinHandle<()>> {
+    let backend = session.client.query_one("SELECT pg_backend_pid()", &[]);
+    let pid: i32 = backend.await.ok()?.try_get(0).ok()?;
+    let observer = server.connect().await.ok()?;
+    Some(tokio::spawn(async move {
+        loop {
+            tokio::time::sleep(ASK_EVERY).await;
+            let row = observer
+                .client
+                .query_opt(
+                    "SELECT bytes_processed, bytes_total FROM pg_stat_progress_copy WHERE pid = $1 AND bytes_total > 0",
+                    &[&pid],
+                )
+                .await;
+            match row {
+                Ok(None) => {}
+                Ok(Some(row)) => {
+                    if let (Ok(done), Ok(total)) =
+                        (row.try_get::<_, i64>(0), row.try_get::<_, i64>(1))
+                    {
+                        bar.set_length(u64::try_from(total).unwrap_or(0));
+                        bar.set_position(u64::try_from(done).unwrap_or(0));
+                    }
+                }
+                Err(_) => return,
+            }
+        }
+    }))
+}
+
+/// Prints what became of a file.
+///
+/// # Errors
+/// Standard output does not take it.
+pub fn result(loaded: &Loaded, json: bool) -> Result<(), Error> {
+    let text = match json {
+        true => serde_json::to_string(loaded).map_err(|error| Error::new(error.to_string()))?,
+        false => in_words(loaded),
+    };
+    writeln!(io::stdout(), "{text}")
+        .map_err(|error| Error::new(format!("could not write to standard output: {error}")))
+}
+
+/// Prints why a file was not loaded.
+pub fn failure(file: &str, error: &Error) {
+    eprintln!("trips: {}: {error}", printable(file));
+}
+
+/// Prints what the server had to say meanwhile; what [`result`] says anyway is left out.
+pub fn notices(session: &mut Session) {
+    while let Ok(message) = session.messages.try_recv() {
+        if let AsyncMessage::Notice(notice) = message {
+            let text = notice.message();
+            if !text.starts_with("ingest of \"") && !text.starts_with("file \"") {
+                eprintln!(
+                    "trips: {}: {}",
+                    notice.severity().to_lowercase(),
+                    printable(text)
+                );
+            }
+        }
+    }
+}
+
+fn in_words(loaded: &Loaded) -> String {
+    let file = printable(&loaded.file);
+    let took = duration(Duration::from_secs_f64(loaded.elapsed_seconds.max(0.0)));
+    let ingest = loaded.ingest.unwrap_or_default();
+    match (loaded.status, loaded.rows_rejected) {
+        (Status::Skipped, _) => {
+            format!("{file}: skipped, its content is loaded already as ingest {ingest}")
+        }
+        (Status::Checked, 0) => format!(
+            "{file}: checked in {took}, {} would load",
+            counted(loaded.rows_read, "row")
+        ),
+        (Status::Checked, rejected) => format!(
+            "{file}: checked in {took}, {} would load, {} would be rejected",
+            counted(loaded.rows_loaded, "row"),
+            count(rejected)
+        ),
+        (Status::Loaded, 0) => format!(
+            "{file}: loaded {} in {took} as ingest {ingest}",
+            counted(loaded.rows_loaded, "row")
+        ),
+        (Status::Loaded, rejected) => format!(
+            "{file}: loaded {} of {} in {took} as ingest {ingest}, {} rejected{}",
+            count(loaded.rows_loaded),
+            counted(loaded.rows_read, "row"),
+            count(rejected),
+            rejects_in_words(&loaded.rejected, rejected, ingest)
+        ),
+    }
+}
+
+/// The rejected rows that are known, a line each, and where the others are.
+fn rejects_in_words(rejected: &[Rejected], all: u64, ingest: i64) -> String {
+    let mut text = String::new();
+    for row in rejected {
+        let column = row.column.as_ref();
+        let column = column.map_or(String::new(), |column| format!(", column {column}"));
+        text += &format!(
+            "\n  line {}{column}: {} ({})",
+            row.line,
+            printable(&row.reason),
+            row.sqlstate
+        );
+    }
+    let shown = rejected.len() as u64;
+    if shown < all {
+        text += &format!(
+            "\n  {} more in trips.rejected_row, ingest_id {ingest}",
+            count(all - shown)
+        );
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_result_says_what_became_of_the_rows() {
+        let mut loaded = Loaded::new("a\nb.csv".to_owned(), 7, Status::Loaded);
+        (loaded.rows_read, loaded.rows_loaded, loaded.elapsed_seconds) = (2000, 2000, 1.23);
+        assert_eq!(
+            in_words(&loaded),
+            "a b.csv: loaded 2,000 rows in 1.2 s as ingest 7"
+        );
+        (loaded.rows_loaded, loaded.rows_rejected) = (1988, 12);
+        loaded.rejected = vec![Rejected {
+            line: 5,
+            column: Some("datetime".to_owned()),
+            sqlstate: "22007".to_owned(),
+            reason: "invalid".to_owned(),
+        }];
+        assert_eq!(
+            in_words(&loaded),
+            "a b.csv: loaded 1,988 of 2,000 rows in 1.2 s as ingest 7, 12 rejected\n  \
+             line 5, column datetime: invalid (22007)\n  11 more in trips.rejected_row, ingest_id 7"
+        );
+        loaded.status = Status::Skipped;
+        assert_eq!(
+            in_words(&loaded),
+            "a b.csv: skipped, its content is loaded already as ingest 7"
+        );
+    }
+}
