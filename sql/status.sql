@@ -28,7 +28,7 @@ CREATE TABLE trips.ingest_attempt (
 );
 COMMENT ON TABLE  trips.ingest_attempt                IS 'What was last pushed of each ingest, failed ones too, by its status worker; rows go after 30 days. Read the view trips.ingest_progress';
 COMMENT ON COLUMN trips.ingest_attempt.id             IS 'The ingest; trips.ingest has the same number if it was loaded';
-COMMENT ON COLUMN trips.ingest_attempt.file           IS 'Path of the file on the server, as it was given';
+COMMENT ON COLUMN trips.ingest_attempt.file           IS 'Path of the file on the server, or name of one that was sent, as it was given';
 COMMENT ON COLUMN trips.ingest_attempt.channel        IS 'The channel on which its events are pushed';
 COMMENT ON COLUMN trips.ingest_attempt.role           IS 'The role that loads the file';
 COMMENT ON COLUMN trips.ingest_attempt.status         IS 'queued, running, completed, failed or skipped; running may also be said of a load that ended with the server';
@@ -99,7 +99,7 @@ SELECT a.id AS ingest,
   FROM trips.ingest_attempt a;
 COMMENT ON VIEW   trips.ingest_progress                 IS 'Running and recent ingests, failed ones too: one row says what its last event said. Shows those of roles that the reader has the privileges of, or all to members of pg_read_all_stats; needs SELECT on the tables trips.ingest_attempt and trips.ingest';
 COMMENT ON COLUMN trips.ingest_progress.ingest          IS 'The ingest; trips.ingest has the same number if it was loaded';
-COMMENT ON COLUMN trips.ingest_progress.file            IS 'Path of the file on the server, as it was given';
+COMMENT ON COLUMN trips.ingest_progress.file            IS 'Path of the file on the server, or name of one that was sent, as it was given';
 COMMENT ON COLUMN trips.ingest_progress.status          IS 'queued, running, completed, failed or skipped';
 COMMENT ON COLUMN trips.ingest_progress.phase           IS 'queued (waiting for a background worker), checking (opening the file, asking whether it is known), loading, or done';
 COMMENT ON COLUMN trips.ingest_progress.sequence        IS 'The number of its last event: one who LISTENs first and reads this then knows which events are new';

@@ -63,7 +63,7 @@ CREATE TABLE trips.ingest (
 CREATE INDEX ingest_head_hash_idx ON trips.ingest (head_hash);
 COMMENT ON TABLE  trips.ingest               IS 'Ledger: one row for each file that was loaded, in the same transaction as its trips';
 COMMENT ON COLUMN trips.ingest.id            IS 'The ingest; trips.trip.id >> 32';
-COMMENT ON COLUMN trips.ingest.file          IS 'Path of the file on the server, as it was given';
+COMMENT ON COLUMN trips.ingest.file          IS 'Path of the file on the server, or name of one that was sent, as it was given; trips.inbox of rows that were sent';
 COMMENT ON COLUMN trips.ingest.bytes         IS 'Size of the file';
 COMMENT ON COLUMN trips.ingest.rows_read     IS 'Rows that the file held: loaded and rejected ones; the header and blank lines are none';
 COMMENT ON COLUMN trips.ingest.rows_loaded   IS 'Rows that became trips';
@@ -84,9 +84,9 @@ CREATE TABLE trips.rejected_row (
     raw         text   NOT NULL,
     PRIMARY KEY (ingest_id, line)
 );
-COMMENT ON TABLE  trips.rejected_row             IS 'The rows that trips_ingest(..., on_error => ''ignore'') did not load, and why';
+COMMENT ON TABLE  trips.rejected_row             IS 'The rows that an ingest did not load where bad rows are ignored (on_error => ''ignore''), and why';
 COMMENT ON COLUMN trips.rejected_row.ingest_id   IS 'The ingest: trips.ingest.id';
-COMMENT ON COLUMN trips.rejected_row.file        IS 'Path of the file on the server';
+COMMENT ON COLUMN trips.rejected_row.file        IS 'The file: trips.ingest.file';
 COMMENT ON COLUMN trips.rejected_row.line        IS 'The physical line on which the row starts; the header is line 1';
 COMMENT ON COLUMN trips.rejected_row.column_name IS 'The column at fault; null where the row as a whole is';
 COMMENT ON COLUMN trips.rejected_row.sqlstate    IS 'SQLSTATE that on_error => ''stop'' would have raised';

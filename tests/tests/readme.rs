@@ -105,6 +105,14 @@ fn every_statement_about_events_and_the_watched_folder_runs() {
 }
 
 #[test]
+fn every_statement_about_what_is_sent_gives_the_output_that_stands_below_it() {
+    let role = Role::unmade();
+    let database = Database::new();
+    let sample = fs::read(repository().join("samples/trips.csv")).expect("there is a sample");
+    check_page(&database, "docs/upload.md", &sample, ("sender", &role));
+}
+
+#[test]
 fn every_statement_about_groups_gives_the_output_that_stands_below_it() {
     let Some(path) = shared("real_trips.csv.gz") else {
         return;

@@ -2,10 +2,13 @@
 //! once, and without a trace of what was taken back.
 
 use std::io::Write;
+use std::process::Command;
 
 use postgres::Error;
 use trips_tests::database::eventually;
+use trips_tests::files::repository;
 use trips_tests::ingest::load;
+use trips_tests::program::run;
 use trips_tests::rows::{numbered, numbered_rows};
 use trips_tests::snapshot::{assert_books_balance, assert_nothing_stored, snapshot};
 use trips_tests::{Database, HEADER, Place, Role, Session, Summary, refused};
@@ -509,4 +512,18 @@ fn memory_is_flat_however_much_is_sent() {
     let loaded = ingest_upload(&mut session, "").expect("it is loaded");
     assert_eq!(loaded.counts(), (400_000, 400_000, 0));
     session.run("COMMIT");
+}
+
+#[test]
+fn the_example_in_python_sends_a_file() {
+    let database = Database::new();
+    let path = database
+        .files()
+        .write_rows("t.csv", numbered_rows(0..10_000));
+    let python = repository().join("target/drivers/python/bin/python");
+    let output = run(Command::new(python)
+        .arg(repository().join("examples/upload.py"))
+        .args([&database.conninfo(), &path]));
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "loaded 10000\n");
+    assert_eq!(database.connect().count("trips.trip"), 10_000);
 }
