@@ -3,7 +3,7 @@
 # So may PYTHON behind bench and bench-area, GIST, SMALL_LOADS and SETTINGS behind bench-area, and RIVAL behind bench-groups.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-stop test lint install bench bench-area bench-groups proof sample clean
+.PHONY: help demo demo-stop test lint install bench bench-area bench-client bench-groups proof sample clean
 MAKEFLAGS += --no-print-directory
 .NOTPARALLEL:
 
@@ -37,6 +37,9 @@ bench-area: ## questions about areas and what their trees cost, on ROWS=20000000
 bench-groups: ## groups of similar trips, from ROWS=1000000 rows up to twenty times as many, as Markdown
 	@scripts/bench-groups.sh
 
+bench-client: ## trips load and \copy of ROWS=1000000 rows over a connection against \copy into plain columns, as Markdown
+	@scripts/bench-client.sh
+
 proof: ## FILES=10 loads of ROWS=10000000 trips into one table: speed, questions, groups, recount, as Markdown
 	@scripts/proof.sh
 
@@ -44,5 +47,5 @@ sample: ## writes samples/trips.csv again: 1,000 rows, seed 1
 	@cargo run --quiet -p trips_tools --bin trips-generate -- 1000 --seed 1 --output samples/trips.csv
 
 clean: ## stops the private servers, deletes them and all that was built
-	@for directory in demo test bench bench-area bench-groups proof; do scripts/cluster.sh destroy target/$$directory || exit; done
+	@for directory in demo test bench bench-area bench-client bench-groups proof; do scripts/cluster.sh destroy target/$$directory || exit; done
 	@rm -rf target

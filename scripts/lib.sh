@@ -121,6 +121,12 @@ psql_at() {
     "$PG_BIN/psql" -X -q -v ON_ERROR_STOP=1 -d "$conninfo" "$@"
 }
 
+# Builds the client and prints where it is.
+build_client() {
+    (cd "$ROOT" && cargo build --quiet --release -p trips_cli >&2)
+    echo "$CARGO_OUT/release/trips"
+}
+
 # Builds the tools and prints where they are.
 build_tools() {
     (cd "$ROOT" && cargo build --quiet --release -p trips_tools --bins >&2)
