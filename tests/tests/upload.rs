@@ -11,7 +11,7 @@ use trips_tests::ingest::load;
 use trips_tests::program::run;
 use trips_tests::rows::{numbered, numbered_rows};
 use trips_tests::snapshot::{assert_books_balance, assert_nothing_stored, snapshot};
-use trips_tests::{Database, HEADER, Place, Role, Session, Summary, refused};
+use trips_tests::{Database, HEADER, Listener, Place, Role, Session, Summary, refused};
 
 /// Sends a file in parts of `step` bytes.
 fn send(session: &mut Session, content: &[u8], step: usize) {
@@ -281,6 +281,18 @@ mod files {
             kept(&mut observer, pid) == 0
         });
         assert_nothing_stored(&mut observer);
+    }
+
+    #[test]
+    fn its_status_is_pushed_under_the_name_that_the_client_gives_it() {
+        let database = Database::new();
+        let mut session = database.connect();
+        let mut listener = Listener::new(&database);
+        upload(&mut session, &file_of(numbered_rows(0..10)), "").expect("it is loaded");
+        let events = listener.until_end();
+        let last = events.last().expect("there is an end");
+        assert_eq!((last.kind(), last.text("file")), ("completed", "mine.csv"));
+        assert_eq!(last.number("rows"), 10);
     }
 
     #[test]
