@@ -4,7 +4,9 @@
 mod arguments;
 mod connect;
 mod error;
+mod manual;
 mod report;
+mod watch;
 
 use std::process::ExitCode;
 
@@ -26,8 +28,11 @@ fn main() -> ExitCode {
 
 #[tokio::main(flavor = "current_thread")]
 async fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
-    let server = connect::Server::new(&arguments.connection)?;
+    let server = || connect::Server::new(&arguments.connection);
     match &arguments.command {
-        Command::Report(options) => report::run(&server, options).await,
+        Command::Watch(options) => watch::run(&server()?, options).await,
+        Command::Report(options) => report::run(&server()?, options).await,
+        Command::Completions(options) => manual::print_completions(options),
+        Command::Man(options) => manual::write_pages(options),
     }
 }
