@@ -1,6 +1,6 @@
 //! One ingest as one line of a terminal, however wide that is.
 
-use console::{measure_text_width, truncate_str};
+use console::{Alignment, measure_text_width, pad_str, truncate_str};
 
 use super::event::Phase;
 use super::ingest::Ingest;
@@ -12,7 +12,7 @@ const LEAST_BAR: usize = 8;
 /// The most columns that help.
 const MOST_BAR: usize = 40;
 
-/// The fewest columns that a name gets.
+/// The columns that a name gets at least, where it needs them.
 const LEAST_NAME: usize = 12;
 
 /// What bars are drawn with: eighths of a column, or whole ones.
@@ -24,65 +24,60 @@ pub enum Glyphs {
     Plain,
 }
 
-const EIGHTHS: [char; 8] = [' ', '▏', '▎', '▍', '▌', '▋', '▊', '▉'];
+const EIGHTHS: [char; 8] = ['░', '▏', '▎', '▍', '▌', '▋', '▊', '▉'];
 
-/// The line of an ingest of which so many bytes are dealt with by now.
-pub fn line(ingest: &Ingest, bytes: u64, width: usize, glyphs: Glyphs) -> String {
+/// The line of an ingest of which so many bytes are dealt with by now. The bar's place depends on the terminal alone, so
+/// that it keeps still while figures grow.
+///
+/// `column` is how wide the longest of the names is that stand below each other.
+pub fn line(ingest: &Ingest, bytes: u64, column: usize, width: usize, glyphs: Glyphs) -> String {
     let name = words::short_name(ingest);
+    let for_bar = (width / 4).clamp(LEAST_BAR, MOST_BAR);
+    let column = column.min(LEAST_NAME.max(width / 4));
+    let least = column + 1 + for_bar + 1;
     let figures = figures(ingest, bytes);
-    let least = LEAST_NAME.min(measure_text_width(&name)) + 1 + LEAST_BAR + 1;
-    let tail = figures
+    let fitting = figures
         .iter()
-        .find(|tail| least + measure_text_width(tail) <= width)
-        .or(figures.last())
-        .cloned()
-        .unwrap_or_default();
-    let left = width.saturating_sub(measure_text_width(&tail) + 2);
-    if left < LEAST_BAR {
-        return truncate_str(&format!("{name} {tail}"), width, "…").into_owned();
-    }
-    // A name may have what a bar does not need, and a third where both need much.
-    let for_name = left
-        .saturating_sub(LEAST_BAR)
-        .min((left / 2).max(LEAST_NAME));
+        .find(|tail| least + measure_text_width(tail) <= width);
+    let Some(tail) = fitting else {
+        let least = figures.last().map_or("", String::as_str);
+        return truncate_str(&format!("{name} {least}"), width, "…").into_owned();
+    };
+    let for_name = width.saturating_sub(for_bar + measure_text_width(tail) + 2);
+    let for_name = column.min(for_name);
     let name = truncate_str(&name, for_name, "…");
-    let of_name = measure_text_width(&name);
-    let bar = bar(
-        bytes,
-        ingest.bytes_total,
-        (left - of_name).min(MOST_BAR),
-        glyphs,
-    );
-    let line = format!("{name} {bar} {tail}");
-    truncate_str(&line, width, "").into_owned()
+    let name = pad_str(&name, for_name, Alignment::Left, None);
+    let bar = bar(bytes, ingest.bytes_total, for_bar, glyphs);
+    format!("{name} {bar} {tail}")
 }
 
 /// What stands behind the bar, from all that there is to the least.
 fn figures(ingest: &Ingest, bytes: u64) -> Vec<String> {
-    let phase = match ingest.phase {
-        Phase::Queued => return vec!["queued".to_owned()],
-        Phase::Checking => return vec!["checking".to_owned()],
-        Phase::Loading | Phase::Done => {
-            let percent = words::percent(bytes, ingest.bytes_total);
-            percent.map_or_else(String::new, |percent| format!("{percent:>3}%"))
-        }
-    };
-    let rows = format!(" {} rows", words::grouped(ingest.rows));
-    let few = format!(" {} rows", words::compact(ingest.rows));
-    let rate = format!(" {}/s", words::compact(ingest.rows_per_second));
-    let left = ingest.eta_seconds.map(words::duration);
-    let time = left.map_or_else(String::new, |left| format!(" {left} left"));
+    if ingest.phase == Phase::Queued || ingest.phase == Phase::Checking {
+        return vec![words::progress(ingest)];
+    }
+    let percent = words::percent(bytes, ingest.bytes_total);
+    let percent = percent.map_or_else(String::new, |percent| format!("{percent:>3}%"));
+    let rows = format!("{} rows", words::grouped(ingest.rows));
+    let few = format!("{} rows", words::compact(ingest.rows));
+    let rate = format!("{}/s", words::compact(ingest.rows_per_second));
+    let time = words::left(ingest).unwrap_or_default();
     let rejected = match ingest.rejected {
         0 => String::new(),
-        some => format!(" {} rejected", words::compact(some)),
+        some => format!("{} rejected", words::compact(some)),
+    };
+    let line = |between: &str, parts: &[&String]| {
+        let parts: Vec<&str> = parts.iter().map(|part| part.as_str()).collect();
+        let parts = parts.into_iter().filter(|part| !part.is_empty());
+        parts.collect::<Vec<_>>().join(between)
     };
     vec![
-        format!("{phase} {rows} {rate} {time}{rejected}"),
-        format!("{phase}{few}{rate}{time}{rejected}"),
-        format!("{phase}{rate}{time}{rejected}"),
-        format!("{phase}{rate}{time}"),
-        format!("{phase}{rate}"),
-        phase,
+        line("  ", &[&percent, &rows, &rate, &time, &rejected]),
+        line(" ", &[&percent, &few, &rate, &time, &rejected]),
+        line(" ", &[&percent, &rate, &time, &rejected]),
+        line(" ", &[&percent, &time, &rejected]),
+        line(" ", &[&percent, &rejected]),
+        percent,
     ]
 }
 
@@ -95,7 +90,7 @@ fn bar(done: u64, total: u64, width: usize, glyphs: Glyphs) -> String {
     let eighths = (share.clamp(0.0, 1.0) * (width * 8) as f64) as usize;
     match glyphs {
         Glyphs::Blocks => {
-            let part = EIGHTHS.get(eighths % 8).copied().unwrap_or(' ');
+            let part = EIGHTHS.get(eighths % 8).copied().unwrap_or('░');
             let mut bar = "█".repeat(eighths / 8);
             if eighths / 8 < width {
                 bar.push(part);
@@ -129,9 +124,9 @@ mod tests {
     #[test]
     fn a_line_fits_however_wide_the_terminal_is() {
         for name in ["t.csv", "a-rather-long-name-of-a-file-2018.csv.gz", "ééé"] {
-            for width in 0..200 {
+            for width in 1..200 {
                 for bytes in [0, 1, 500, 1000] {
-                    let line = line(&ingest(name), bytes, width, Glyphs::Blocks);
+                    let line = line(&ingest(name), bytes, 20, width, Glyphs::Blocks);
                     assert!(measure_text_width(&line) <= width, "{width}: {line}");
                 }
             }
@@ -140,12 +135,18 @@ mod tests {
 
     #[test]
     fn what_is_said_depends_on_the_width() {
-        let line = |width| line(&ingest("trips.csv"), 500, width, Glyphs::Plain);
+        let line = |width| line(&ingest("trips.csv"), 500, 9, width, Glyphs::Plain);
         assert_eq!(
-            line(80),
-            "trips.csv #######.......  50%  2,150,000 rows  1.5M/s  3 s left 12 rejected"
+            line(84),
+            "trips.csv ##########...........  50%  2,150,000 rows  1.5M/s  3 s left  12 rejected"
         );
-        assert_eq!(line(40), "trips.csv #####.....  50% 1.5M/s 3 s left");
+        assert_eq!(
+            line(60),
+            "trips.csv #######........  50% 1.5M/s 3 s left 12 rejected"
+        );
+        assert_eq!(line(40), "trips.csv #####.....  50% 12 rejected");
+        assert_eq!(line(24), "trips.csv ####....  50%");
+        assert_eq!(line(12), "trips.csv  …");
     }
 
     #[test]

@@ -22,6 +22,7 @@ pub struct Bars {
     bars: MultiProgress,
     /// What the watching is at, below all bars.
     status: ProgressBar,
+    text: String,
     shown: BTreeMap<u32, Shown>,
 }
 
@@ -45,6 +46,7 @@ impl Bars {
             glyphs: glyphs(),
             bars,
             status,
+            text: String::new(),
             shown: BTreeMap::new(),
         }
     }
@@ -57,13 +59,19 @@ impl Bars {
 
     fn draw(&mut self) {
         let (width, glyphs) = (self.width(), self.glyphs);
+        let names = self.shown.values().map(|shown| &shown.ingest);
+        let names = names.map(|ingest| console::measure_text_width(&words::short_name(ingest)));
+        let column = names.max().unwrap_or_default();
         for shown in self.shown.values_mut() {
             let seconds = shown.since.elapsed().as_secs_f64();
             shown.bytes = shown.bytes.max(shown.ingest.estimate(seconds));
             shown
                 .bar
-                .set_message(line(&shown.ingest, shown.bytes, width, glyphs));
+                .set_message(line(&shown.ingest, shown.bytes, column, width, glyphs));
         }
+        // Again, as what was drawn too soon after another line was not drawn.
+        let text = console::truncate_str(&self.text, width, "…").into_owned();
+        self.status.set_message(text);
     }
 }
 
@@ -124,9 +132,8 @@ impl Display for Bars {
     }
 
     fn status(&mut self, text: &str) -> io::Result<()> {
-        let width = self.width();
-        let text = console::truncate_str(text, width, "…").into_owned();
-        self.status.set_message(text);
+        text.clone_into(&mut self.text);
+        self.draw();
         Ok(())
     }
 
@@ -136,9 +143,9 @@ impl Display for Bars {
     }
 
     fn finish(&mut self) -> io::Result<()> {
-        self.status.finish_and_clear();
         // What still runs is left as it was seen last.
         self.draw();
+        self.status.finish_and_clear();
         for shown in self.shown.values() {
             shown.bar.abandon();
         }

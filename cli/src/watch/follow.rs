@@ -91,6 +91,8 @@ pub struct Follower<'a> {
     heard: BTreeMap<u32, Instant>,
     /// The server's clock when its view was last read as a whole, in seconds.
     caught_up_at: Option<f64>,
+    /// Whether there was a session before.
+    has_listened: bool,
     /// Whether it has been said that the view is closed.
     warned: bool,
     /// How the ingest that is waited for ended.
@@ -126,6 +128,7 @@ impl<'a> Follower<'a> {
             channel: options.channel.clone(),
             heard: BTreeMap::new(),
             caught_up_at: None,
+            has_listened: false,
             warned: false,
             done: None,
             interrupt: catch(SignalKind::interrupt())?,
@@ -151,7 +154,6 @@ impl<'a> Follower<'a> {
                 Ok(session) => session,
                 Err(outcome) => return Ok(outcome),
             };
-            self.display.note("connected again")?;
         }
     }
 
@@ -255,8 +257,13 @@ impl<'a> Follower<'a> {
             since: self.caught_up_at,
         };
         self.catch_up(session, &question).await?;
-        if self.until_done.is_none() || !self.heard.is_empty() {
-            self.display.note(&format!("listening on {shown}"))?;
+        let again = if std::mem::replace(&mut self.has_listened, true) {
+            "connected again, "
+        } else {
+            ""
+        };
+        if self.done.is_none() {
+            self.display.note(&format!("{again}listening on {shown}"))?;
         }
         self.show_status()?;
         Ok(())

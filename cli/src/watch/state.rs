@@ -189,3 +189,6 @@ impl State {
         Some(self.keep(gone))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -94,11 +94,20 @@ pub fn progress(ingest: &Ingest) -> String {
         grouped(ingest.rows),
         rounded(ingest.rows_per_second)
     );
-    if let Some(left) = ingest.eta_seconds {
-        words += &format!(", {} left", duration(left));
+    if let Some(left) = left(ingest) {
+        words += &format!(", {left}");
     }
     push_rejected(&mut words, ingest.rejected);
     words
+}
+
+/// How long it will take yet. Once the file is read, what belongs to its rows is written: nobody knows how long.
+pub fn left(ingest: &Ingest) -> Option<String> {
+    if ingest.bytes_total > 0 && ingest.bytes_done >= ingest.bytes_total {
+        return Some("finishing".to_owned());
+    }
+    let left = ingest.eta_seconds?;
+    Some(format!("{} left", duration(left)))
 }
 
 fn push_rejected(words: &mut String, rejected: u64) {
