@@ -2,14 +2,32 @@
 
 use clap::{ArgAction, Args, Parser, Subcommand};
 
-use crate::{load, report};
+use crate::{load, manual, report, watch};
+
+/// Examples, below the options.
+const HELP: &str = "\
+Examples:
+  Progress of all ingests of the database \"city\" on this machine:
+    trips watch --dbname city
+  The same of a server elsewhere, encrypted, its certificate checked:
+    trips watch --dbname \"host=db.example.org dbname=city sslmode=verify-full sslrootcert=system\"
+    trips watch --dbname \"postgresql://ann@db.example.org/city?sslmode=verify-full&sslrootcert=system\"
+  By a service of ~/.pg_service.conf:
+    PGSERVICE=city trips watch
+  Completions for bash, and the man pages:
+    trips completions bash > ~/.local/share/bash-completion/completions/trips
+    trips man --output ~/.local/share/man/man1
+
+Passwords come from the connection string, PGPASSWORD or ~/.pgpass, or are asked for.
+
+Exit status: 0, or 1 after an error, or 2 where the command line is wrong; those of a subcommand are in its own help.";
 
 /// Watch ingests of trips_ext, load files of this machine, write reports.
 ///
 /// Connects as psql does: the options below, PGHOST, PGPORT, PGDATABASE, PGUSER, PGPASSWORD, PGSERVICE, ~/.pgpass and
 /// their kin say where to.
 #[derive(Debug, Parser)]
-#[command(name = "trips", version, disable_help_flag = true)]
+#[command(name = "trips", version, disable_help_flag = true, after_long_help = HELP)]
 pub struct Arguments {
     /// What to do.
     #[command(subcommand)]
@@ -49,8 +67,14 @@ pub struct Connection {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Show how ingests go while they run
+    Watch(watch::Options),
     /// Load files of this machine
     Load(load::Options),
     /// Write a report of the trips in a database as one HTML page
     Report(report::Options),
+    /// Print what makes a shell complete this command
+    Completions(manual::CompletionOptions),
+    /// Print the man page, or write the pages of all subcommands
+    Man(manual::ManOptions),
 }

@@ -5,7 +5,9 @@ mod arguments;
 mod connect;
 mod error;
 mod load;
+mod manual;
 mod report;
+mod watch;
 mod words;
 
 use std::process::ExitCode;
@@ -28,9 +30,12 @@ fn main() -> ExitCode {
 
 #[tokio::main(flavor = "current_thread")]
 async fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
-    let server = connect::Server::new(&arguments.connection)?;
+    let server = || connect::Server::new(&arguments.connection);
     match &arguments.command {
-        Command::Load(options) => load::run(&server, options).await,
-        Command::Report(options) => report::run(&server, options).await,
+        Command::Watch(options) => watch::run(&server()?, options).await,
+        Command::Load(options) => load::run(&server()?, options).await,
+        Command::Report(options) => report::run(&server()?, options).await,
+        Command::Completions(options) => manual::print_completions(options),
+        Command::Man(options) => manual::write_pages(options),
     }
 }
