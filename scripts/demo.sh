@@ -12,7 +12,8 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 ROWS=${ROWS:-1000000}
 CLUSTER=$TARGET/demo
 SAMPLE_SEED=1
-LISTEN_SECONDS=3600
+# How long the last event may take to arrive once the load has returned.
+LAST_EVENT_TRIES=100
 
 main() {
     local file=${1:-}
@@ -22,6 +23,7 @@ main() {
     use_postgres
     "$ROOT/scripts/install.sh"
     TOOLS_DIR=$(build_tools)
+    TRIPS=$(build_client)
     start_server
     create_database
     if [ -n "$file" ]; then
@@ -31,6 +33,7 @@ main() {
     fi
     ingest_while_listening
     show_answers
+    write_report
     say_how_to_go_on
 }
 
@@ -82,37 +85,46 @@ offer_file() {
 # One session listens, another one ingests: what the first receives is shown as it comes.
 ingest_while_listening() {
     local listening=$TARGET/demo-listen.log result=$TARGET/demo-ingest.log status=0
-    "$TOOLS_DIR/trips-listen" --until completed,failed --timeout "$LISTEN_SECONDS" "$DATABASE" \
-        2>"$listening" > >(exec sed -u "s/^/  ${BOLD}pushed${PLAIN}  /") &
+    EVENTS=$TARGET/demo-events.log
+    "$TRIPS" watch --json --dbname "$DATABASE" \
+        2>"$listening" > >(tee "$EVENTS" | sed -u "s/^/  ${BOLD}pushed${PLAIN}  /") &
     LISTENER=$!
     trap 'kill "$LISTENER" 2>/dev/null || true' EXIT
     wait_until_listening "$listening"
 
-    heading "LISTEN trips_ingest in one session, SELECT * FROM trips_ingest('$FILE') in another"
+    heading "trips watch --json in one session, SELECT * FROM trips_ingest('$FILE') in another"
     # What psql has to say, then what it got.
     psql_at "$DATABASE" -v file="$FILE" <<<"SELECT * FROM trips_ingest(:'file');" 2>&1 >"$result" |
         sed -u "s/^/  ${DIM}/; s/\$/${PLAIN}/" || status=$?
-    if [ "$status" -ne 0 ]; then
-        # The event failed comes from another process.
-        sleep 0.5
-        fail "the ingest failed"
-    fi
-    wait "$LISTENER" || fail "the listener did not get the event completed: $(cat "$listening")"
+    wait_for_last_event || fail "the listener did not get the last event: $(cat "$listening")"
+    kill "$LISTENER"
+    wait "$LISTENER" || true
     trap - EXIT
     # The last lines of the two filters.
     sleep 0.1
+    [ "$status" -eq 0 ] || fail "the ingest failed"
     echo
     cat "$result"
+}
+
+# The event failed comes from another process.
+wait_for_last_event() {
+    local tries
+    for ((tries = 0; tries < LAST_EVENT_TRIES; tries++)); do
+        ! grep -qE '"event": ?"(completed|failed|skipped)"' "$EVENTS" || return 0
+        sleep 0.05
+    done
+    return 1
 }
 
 wait_until_listening() {
     local tries
     for tries in {1..200}; do
-        grep -q '^listening' "$1" && return
+        grep -q 'listening' "$1" && return
         kill -0 "$LISTENER" 2>/dev/null || break
         sleep 0.05
     done
-    fail "trips-listen did not start after $tries tries: $(cat "$1")"
+    fail "trips watch did not start after $tries tries: $(cat "$1")"
 }
 
 heading() { printf '\n%s%s%s\n\n' "$BOLD" "$1" "$PLAIN"; }
@@ -150,13 +162,20 @@ SELECT id, file, rows_read, rows_loaded, rows_rejected, finished_at - started_at
 SQL
 }
 
+write_report() {
+    heading 'A report of all of it, for a browser'
+    REPORT=$TARGET/demo-report.html
+    "$TRIPS" report --dbname "$DATABASE" --output "$REPORT"
+}
+
 say_how_to_go_on() {
     heading 'Go on'
     cat <<EOF
   connect   $PG_BIN/psql "$DATABASE"
-  listen    $TOOLS_DIR/trips-listen "$DATABASE"
+  watch     $TRIPS watch --dbname "$DATABASE"
   your file make demo FILE=/path/trips.csv
   stop      make demo-stop
+  report    $REPORT
 EOF
 }
 

@@ -3,7 +3,6 @@
 //! | program | what it does |
 //! |---|---|
 //! | `trips-generate` | writes a file of trips, the same bytes for the same seed: [`generate`] |
-//! | `trips-listen` | prints the events that an ingest pushes, as they arrive: [`listen`] |
 //! | `trips-bench` | times loads, and questions about areas: [`mod@bench`] and [`memory`] |
 #![forbid(unsafe_code)]
 
@@ -12,7 +11,6 @@ use std::error::Error;
 pub mod bench;
 mod draw;
 pub mod generate;
-pub mod listen;
 pub mod memory;
 
 /// An error and what caused it, in one line: the client says only "db error" by itself.
