@@ -98,7 +98,8 @@ impl State {
             return Heard::Nothing;
         }
         let known = self.running.get(&event.ingest).map(|known| known.sequence);
-        if known.is_some_and(|known| event.sequence <= known) {
+        // An end is news whatever its number: a stranger may have sent higher ones.
+        if known.is_some_and(|known| event.sequence <= known) && !event.ends() {
             return Heard::Nothing;
         }
         let is_next = known.is_some_and(|known| event.sequence == known + 1);
