@@ -66,6 +66,11 @@ impl Frame {
         self.height * KM_PER_DEGREE
     }
 
+    /// Square kilometres.
+    pub fn area(&self) -> f64 {
+        self.width_km() * self.height_km()
+    }
+
     /// Cells of a grid whose longer side has `most`: columns and rows, multiples of 3. Its cells are nearly square.
     pub fn grid(&self, most: i32) -> (i32, i32) {
         let (width, height) = (self.width_km(), self.height_km());

@@ -71,14 +71,15 @@ pub fn section(hours: &[i64; HOURS]) -> Markup {
 pub fn legend(what: &str, most: i64) -> Markup {
     html! {
         p class="legend" {
-            span { (what) ": " }
-            span { "0 " }
-            span class="ramp" aria-hidden="true" {
-                @for shade in 0..=SHADES { span class={ "s" (shade) } {} }
-            }
-            span { " " (Count(most)) }
+            (what) ": "
+            span class="at" { "0 " (ramp(0)) " " (Count(most)) }
         }
     }
+}
+
+/// The shades from one on, in their order.
+pub fn ramp(first: i64) -> Markup {
+    html! { span class="ramp" aria-hidden="true" { @for shade in first..=SHADES { span class={ "s" (shade) } {} } } }
 }
 
 fn field(hours: &[i64; HOURS], layout: &Layout) -> Markup {
@@ -128,9 +129,9 @@ fn names(layout: &Layout) -> Markup {
         @for hour in (0..24).step_by(if layout.lying { 3 } else { 2 }) {
             @let place = f64::from(hour);
             @if layout.lying {
-                text class="middle" x=(number(left + width * (place + 0.5) - 1.0)) y=(number(top - 9.0)) { (format!("{hour:02}:00")) }
+                text class="middle" x=(number(left + width * place - 1.0)) y=(number(top - 9.0)) { (format!("{hour:02}:00")) }
             } @else {
-                text class="end" x=(number(left - 8.0)) y=(number(top + height * (place + 0.5) + 3.5)) { (format!("{hour:02}:00")) }
+                text class="end" x=(number(left - 8.0)) y=(number(top + height * place + 3.5)) { (format!("{hour:02}:00")) }
             }
         }
     }

@@ -6,7 +6,7 @@ use super::data::{Flow, Map, Region};
 use super::frame::{Frame, round_length, ticks, wrapped};
 use super::heat::SHADES;
 use super::svg::{Words, drawing, number};
-use super::text::Count;
+use super::text::{Count, decimal};
 
 /// Width of a map in its own units.
 const WIDTH: f64 = 400.0;
@@ -95,14 +95,14 @@ impl Drawing<'_> {
         html! {
             @for longitude in meridians(frame) {
                 @let x = self.x(longitude);
-                @if x > 25.0 && x < WIDTH - 60.0 {
-                    text class="degree middle" x=(number(x)) y="13" { (degrees(wrapped(longitude), frame.width, ["E", "W"])) }
+                @if x > 32.0 && x < WIDTH - 70.0 {
+                    text class="degree middle" x=(number(x)) y="13" { (degrees(wrapped(longitude), apart(&meridians(frame)), ["E", "W"])) }
                 }
             }
             @for latitude in parallels(frame) {
                 @let y = self.y(latitude);
                 @if y > 24.0 && y < self.height - 8.0 {
-                    text class="degree end" x=(number(WIDTH - 5.0)) y=(number(y + 4.0)) { (degrees(latitude, frame.height, ["N", "S"])) }
+                    text class="degree end" x=(number(WIDTH - 5.0)) y=(number(y + 4.0)) { (degrees(latitude, apart(&parallels(frame)), ["N", "S"])) }
                 }
             }
         }
@@ -141,11 +141,12 @@ fn scale(frame: &Frame) -> (f64, f64) {
     (km, km / frame.width_km() * WIDTH)
 }
 
-fn length_name(km: f64) -> String {
-    if km < 1.0 {
-        format!("{:.0} m", km * 1000.0)
-    } else {
-        format!("{} km", Count(km.round() as i64))
+/// A length with its unit: 88 m, 1.36 km, 20 km.
+pub fn length_name(km: f64) -> String {
+    match km {
+        km if km < 0.9995 => format!("{:.0} m", km * 1000.0),
+        km if km.fract().abs() < 1e-9 => format!("{} km", Count(km as i64)),
+        km => format!("{} km", decimal(km)),
     }
 }
 
@@ -167,9 +168,16 @@ fn parallels(frame: &Frame) -> Vec<f64> {
     ticks(frame.south, frame.height, 4.0)
 }
 
-/// Degrees with as many decimals as ticks need that far apart.
-fn degrees(value: f64, extent: f64, [positive, negative]: [&str; 2]) -> String {
-    let step = round_length(extent / 4.0);
+/// How far apart ticks are; one alone is told with three decimals.
+fn apart(ticks: &[f64]) -> f64 {
+    match ticks {
+        [first, second, ..] => second - first,
+        _ => 0.001,
+    }
+}
+
+/// Degrees with as many decimals as ticks need that are so many degrees apart.
+fn degrees(value: f64, step: f64, [positive, negative]: [&str; 2]) -> String {
     let places = (-(step * 1.000_001).log10().floor()).clamp(0.0, 6.0) as usize;
     let shown = format!("{:.places$}", value.abs());
     let is_zero = shown.bytes().all(|byte| matches!(byte, b'0' | b'.'));
@@ -308,9 +316,9 @@ mod tests {
 
     #[test]
     fn degrees_have_the_decimals_that_tell_them_apart() {
-        assert_eq!(degrees(-74.05, 0.1, ["E", "W"]), "74.05°W");
+        assert_eq!(degrees(-74.05, 0.05, ["E", "W"]), "74.05°W");
         assert_eq!(degrees(-0.0, 10.0, ["E", "W"]), "0°");
-        assert_eq!(degrees(53.5, 0.5, ["N", "S"]), "53.5°N");
+        assert_eq!(degrees(53.5, 0.1, ["N", "S"]), "53.5°N");
     }
 
     #[test]

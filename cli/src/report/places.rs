@@ -4,7 +4,8 @@ use maud::{Markup, html};
 
 use super::data::{Flow, Group, Groups, Map, Method, Report};
 use super::frame::KM_PER_DEGREE;
-use super::map::{self, DRAWN_FLOWS, estimated};
+use super::heat::ramp;
+use super::map::{self, DRAWN_FLOWS, estimated, length_name};
 use super::table::{behind, table};
 use super::text::{Count, decimal, share};
 use super::weeks::swatch;
@@ -53,9 +54,8 @@ fn caption(map: &Map) -> Markup {
     html! {
         figcaption {
             p class="legend" {
-                span { "Origins in a cell of " (decimal(cell)) " km: 1 " }
-                span class="ramp" aria-hidden="true" { @for shade in 1..=super::heat::SHADES { span class={ "s" (shade) } {} } }
-                span { " " (approximately(map)) (Count(scaled(most, map))) }
+                "Origins in a cell of " (length_name(cell)) ": "
+                span class="at" { "1 " (ramp(1)) " " (approximately(map)) (Count(scaled(most, map))) }
             }
             @if let Some(widest) = widest {
                 p class="legend" {
@@ -92,7 +92,7 @@ fn outside(map: &Map) -> Markup {
     let latitude = map.frame.latitude();
     html! {
         (share(map.looked_at - map.end, map.looked_at)) " of the trips begin or end outside the map; "
-        (share(map.stay, map.looked_at)) " stay within " (decimal(map.frame.width_km() / f64::from(map.grid.0) * 3.0)) " km squares and are in no flow. "
+        (share(map.stay, map.looked_at)) " stay within one square of " (length_name(map.frame.width_km() / f64::from(map.grid.0) * 3.0)) " and are in no flow. "
         "The scale is right at " (format!("{:.2}°{}", latitude.abs(), if latitude < 0.0 { "S" } else { "N" })) "."
     }
 }
@@ -204,7 +204,7 @@ fn group_table(label: &str, groups: &[Group]) -> Markup {
         .map(|(number, group)| {
             vec![
                 html! { (number + 1) },
-                html! { (bar(group.trips, most)) (Count(group.trips)) },
+                html! { (bar(group.trips, most)) },
                 html! { span class="at" { (group.time_of_day) " ± " (format!("{:.0}", group.spread)) " min" } },
                 coordinates(group.origin),
                 coordinates(group.destination),
@@ -227,8 +227,11 @@ fn group_table(label: &str, groups: &[Group]) -> Markup {
     table(label, &columns, &rows)
 }
 
-/// A small bar beside a number.
-pub fn bar(part: i64, most: i64) -> Markup {
-    let percent = part as f64 * 100.0 / most.max(1) as f64;
-    html! { span class="bar" aria-hidden="true" { span style={ "width:" (format!("{percent:.1}")) "%" } {} } }
+/// A number of trips with a small bar before it.
+pub fn bar(trips: i64, most: i64) -> Markup {
+    let percent = trips as f64 * 100.0 / most.max(1) as f64;
+    html! {
+        span class="bar" aria-hidden="true" { span style={ "width:" (format!("{percent:.1}")) "%" } {} }
+        span class="count" { (Count(trips)) }
+    }
 }

@@ -19,6 +19,9 @@ const MOST_FOR_REPRESENTATIVES: i64 = 1_000_000;
 /// Up to so many trips are grouped whole by default: by cells. Of more, the last weeks are grouped.
 const MOST_FOR_CELLS: i64 = 5_000_000;
 
+/// The last weeks that are grouped then are as many as hold no more trips than these.
+const MOST_OF_LAST_WEEKS: i64 = 500_000;
+
 /// How many weeks a page can show; more come from a date that is wrong.
 const MOST_WEEKS: i64 = 6_000;
 
@@ -275,7 +278,7 @@ fn latest(weeks: &[Week], period: Period) -> Period {
     let mut from = period.to.after(-Day::WEEK);
     for week in weeks.iter().rev() {
         trips += week.trips();
-        let fits = trips <= MOST_FOR_REPRESENTATIVES;
+        let fits = trips <= MOST_OF_LAST_WEEKS;
         if !fits && trips > week.trips() {
             break;
         }

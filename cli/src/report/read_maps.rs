@@ -6,8 +6,14 @@ use super::data::{Flow, Map, Period, Region};
 use super::frame::{Frame, wrapped};
 use crate::error::Error;
 
-/// Up to so many trips are all looked at; of more, about so many.
+/// Up to so many trips are all looked at.
 const MOST_TRIPS: i64 = 2_000_000;
+
+/// Of more trips about so many are looked at.
+const SAMPLE_TRIPS: i64 = 1_000_000;
+
+/// What these queries need: more memory than the default, and no compiler, which takes longer than they do.
+const SETTINGS: &str = "SET LOCAL jit = off; SET LOCAL work_mem = '64MB'";
 
 /// About so many are looked at to choose the frames.
 const FRAME_TRIPS: i64 = 200_000;
@@ -15,15 +21,18 @@ const FRAME_TRIPS: i64 = 200_000;
 /// Fewer ends than these in a sample say too little about where a region is.
 const LEAST_ENDS: i64 = 400;
 
+/// A map is mostly empty where a frame so many times smaller holds nine of ten trips.
+const MOSTLY_EMPTY: f64 = 4.0;
+
 /// Cells along the longer side of a map.
-const CELLS: i32 = 48;
+const CELLS: i32 = 60;
 
 /// Ways that are looked for in each region.
 const FLOWS: i64 = 30;
 
-/// Per cent of the table that hold about `wanted` trips; a hundred where there are no more.
-fn per_cent(all: i64, wanted: i64) -> f32 {
-    if all <= wanted {
+/// Per cent of the table that hold about `wanted` trips; a hundred where there are no more than `most`.
+fn per_cent(all: i64, most: i64, wanted: i64) -> f32 {
+    if all <= most {
         return 100.0;
     }
     (wanted as f64 * 100.0 / all as f64) as f32
@@ -38,9 +47,10 @@ pub async fn maps(
     regions: &[Region],
     period: Period,
 ) -> Result<Vec<Map>, Error> {
+    transaction.batch_execute(SETTINGS).await?;
     let trips: i64 = regions.iter().map(|region| region.trips).sum();
     // So much of the table holds so much of any part of it, more or less.
-    let frame_part = per_cent(trips, FRAME_TRIPS);
+    let frame_part = per_cent(trips, FRAME_TRIPS, FRAME_TRIPS);
     let ids: Vec<i16> = regions.iter().map(|region| region.id).collect();
     let mut frames = frames(transaction, &ids, period, frame_part).await?;
     let known: Vec<i16> = frames.iter().map(|(id, _)| *id).collect();
@@ -52,7 +62,7 @@ pub async fn maps(
     if !unknown.is_empty() {
         frames.extend(self::frames(transaction, &unknown, period, 100.0).await?);
     }
-    let part = per_cent(trips, MOST_TRIPS);
+    let part = per_cent(trips, MOST_TRIPS, SAMPLE_TRIPS);
     let mut maps: Vec<Map> = Vec::new();
     for (place, region) in regions.iter().enumerate() {
         if let Some((_, frame)) = frames.iter().find(|(id, _)| *id == region.id) {
@@ -100,25 +110,40 @@ async fn frames(
     Ok(frames)
 }
 
-/// The frame that a row of percentiles asks for: longitudes as they are, or counted eastwards all around, whichever
-/// lie closer together.
+/// The frame that a row of percentiles asks for: what holds all but the outermost hundredths or, where a few trips far
+/// away would make the map mostly empty, all but the outermost twentieths.
 fn frame(row: &Row) -> Result<Frame, Error> {
-    let bounds = |column: usize| -> Result<(f64, f64), Error> {
+    let bounds = |column: usize| -> Result<[f64; 4], Error> {
         let bounds: Vec<f64> = row.try_get(column)?;
-        match bounds[..] {
-            [least, most] => Ok((least, most)),
-            _ => Err(Error::new("the server gave no bounds of a region")),
-        }
+        bounds
+            .try_into()
+            .map_err(|_| Error::new("the server gave no bounds of a region"))
     };
     let (plain, eastward, latitudes) = (bounds(2)?, bounds(3)?, bounds(4)?);
-    let nearer = |a: (f64, f64), b: (f64, f64)| if b.1 - b.0 < a.1 - a.0 { b } else { a };
-    let (west, east) = nearer(plain, eastward);
-    Ok(Frame::around(
-        wrapped(west),
-        latitudes.0,
-        east - west,
-        latitudes.1 - latitudes.0,
-    ))
+    let [south, inner_south, inner_north, north] = latitudes;
+    let [west, inner_west, inner_east, east] = nearer(plain, eastward);
+    let whole = Frame::around(wrapped(west), south, east - west, north - south);
+    let inner = Frame::around(
+        wrapped(inner_west),
+        inner_south,
+        inner_east - inner_west,
+        inner_north - inner_south,
+    );
+    Ok(if inner.area() * MOSTLY_EMPTY < whole.area() {
+        inner
+    } else {
+        whole
+    })
+}
+
+/// Longitudes as they are, or counted eastwards all around, whichever lie closer together.
+fn nearer(plain: [f64; 4], eastward: [f64; 4]) -> [f64; 4] {
+    let extent = |[west, .., east]: [f64; 4]| east - west;
+    if extent(eastward) < extent(plain) {
+        eastward
+    } else {
+        plain
+    }
 }
 
 async fn fill(
@@ -184,4 +209,26 @@ fn put(row: &Row, map: &mut Map) -> Result<(), Error> {
         }),
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_region_across_the_antimeridian_is_one_place() {
+        let plain = [-179.9, -179.8, 179.8, 179.9];
+        let eastward = [179.7, 179.8, 180.2, 180.3];
+        assert_eq!(nearer(plain, eastward), eastward);
+        assert_eq!(
+            nearer([-1.0, -0.5, 0.5, 1.0], [0.0, 0.5, 359.5, 360.0]),
+            [-1.0, -0.5, 0.5, 1.0]
+        );
+    }
+
+    #[test]
+    fn so_much_of_a_table_is_looked_at_as_holds_what_is_wanted() {
+        assert_eq!(per_cent(500, 1000, 100), 100.0);
+        assert_eq!(per_cent(20_000_000, 2_000_000, 1_000_000), 5.0);
+    }
 }

@@ -6,7 +6,7 @@ use super::data::{DRAWN_REGIONS, Region, Report};
 use super::day::Day;
 use super::places::bar;
 use super::table::table;
-use super::text::{Count, decimal, share};
+use super::text::{decimal, share};
 use super::weeks::swatch;
 
 /// Rows that a table of names has; the rest is told as one.
@@ -29,7 +29,7 @@ pub fn regions(report: &Report) -> Markup {
         let weekly: f64 = rest.iter().map(|region| region.weekly).sum();
         rows.push(vec![
             html! { (rest.len()) " more regions" },
-            html! { (bar(trips, most)) (Count(trips)) },
+            html! { (bar(trips, most)) },
             html! { (share(trips, all)) },
             html! { (decimal(weekly)) },
             html! {},
@@ -50,7 +50,7 @@ pub fn regions(report: &Report) -> Markup {
 fn row(place: usize, region: &Region, all: i64, most: i64) -> Vec<Markup> {
     vec![
         html! { @if place < DRAWN_REGIONS && region.trips > 0 { (swatch(place)) } (region.name) },
-        html! { (bar(region.trips, most)) (Count(region.trips)) },
+        html! { (bar(region.trips, most)) },
         html! { (share(region.trips, all)) },
         html! { (decimal(region.weekly)) },
         day(region.days.map(|days| days.0)),
@@ -73,7 +73,7 @@ pub fn datasources(report: &Report) -> Markup {
         .map(|source| {
             vec![
                 html! { (source.name) },
-                html! { (bar(source.trips, most)) (Count(source.trips)) },
+                html! { (bar(source.trips, most)) },
                 html! { (share(source.trips, all)) },
                 day(Some(source.days.0)),
                 day(Some(source.days.1)),

@@ -53,8 +53,9 @@ const NARROW: Layout = Layout {
     dates: 4,
 };
 
-const LEFT: f64 = 62.0;
-const RIGHT: f64 = 6.0;
+const LEFT: f64 = 60.0;
+/// Room for half of the last date.
+const RIGHT: f64 = 28.0;
 const TOP: f64 = 14.0;
 const BOTTOM: f64 = 28.0;
 
@@ -174,10 +175,9 @@ impl Plot<'_> {
         html! {
             @for (day, label) in date_ticks(first.monday, days, most) {
                 @let along = f64::from(day.0 - first.monday.0) / days * self.width;
-                // A date that would be cut off at the right is left out.
-                @if along >= 0.0 && along < self.width - 30.0 {
+                @if along >= 0.0 && along <= self.width {
                     path class="tick" d={ "M" (number(LEFT + along)) " " (number(TOP + self.height)) "v5" } {}
-                    text x=(number(LEFT + along)) y=(number(TOP + self.height + 19.0)) { (label) }
+                    text class="middle" x=(number(LEFT + along)) y=(number(TOP + self.height + 19.0)) { (label) }
                 }
             }
         }

@@ -7,11 +7,11 @@ WITH frame AS (
       FROM unnest($1::int2[], $5::float8[], $6::float8[], $7::float8[], $8::float8[], $9::int4[], $10::int4[])
            WITH ORDINALITY f (region_id, west, south, width, height, columns, rows, place)
 ), cell AS MATERIALIZED (
-    SELECT key, count(*) AS trips, sum(x) AS x, sum(y) AS y
-      FROM (SELECT f.place << 32
-                   | width_bucket(st_x(t.origin) - f.west + CASE WHEN f.wraps AND st_x(t.origin) < f.west THEN 360 ELSE 0 END, 0, f.width, f.columns) << 24
-                   | width_bucket(st_y(t.origin) - f.south, 0, f.height, f.rows) << 16
-                   | width_bucket(st_x(t.destination) - f.west + CASE WHEN f.wraps AND st_x(t.destination) < f.west THEN 360 ELSE 0 END, 0, f.width, f.columns / 3) << 8
+    SELECT key, count(*)::int4 AS trips, sum(x) AS x, sum(y) AS y
+      FROM (SELECT (f.place << 32)
+                   | (width_bucket(st_x(t.origin) - f.west + CASE WHEN f.wraps AND st_x(t.origin) < f.west THEN 360 ELSE 0 END, 0, f.width, f.columns) << 24)
+                   | (width_bucket(st_y(t.origin) - f.south, 0, f.height, f.rows) << 16)
+                   | (width_bucket(st_x(t.destination) - f.west + CASE WHEN f.wraps AND st_x(t.destination) < f.west THEN 360 ELSE 0 END, 0, f.width, f.columns / 3) << 8)
                    | width_bucket(st_y(t.destination) - f.south, 0, f.height, f.rows / 3) AS key,
                    st_x(t.destination) - f.west + CASE WHEN f.wraps AND st_x(t.destination) < f.west THEN 360 ELSE 0 END AS x,
                    st_y(t.destination) - f.south AS y
@@ -20,8 +20,8 @@ WITH frame AS (
              WHERE t.departed_at >= date '2000-01-01' + $2::int4 AND t.departed_at < date '2000-01-01' + $3::int4) q
      GROUP BY key
 ), part AS (
-    SELECT key >> 32 AS place, (key >> 24 & 255)::int4 AS origin_x, (key >> 16 & 255)::int4 AS origin_y,
-           (key >> 8 & 255)::int4 AS destination_x, (key & 255)::int4 AS destination_y, trips, x, y
+    SELECT key >> 32 AS place, ((key >> 24) & 255)::int4 AS origin_x, ((key >> 16) & 255)::int4 AS origin_y,
+           ((key >> 8) & 255)::int4 AS destination_x, (key & 255)::int4 AS destination_y, trips, x, y
       FROM cell
 ), placed AS (
     SELECT p.*, f.columns, f.rows, f.width, f.height, (p.origin_x - 1) / 3 AS from_x, (p.origin_y - 1) / 3 AS from_y,
@@ -30,8 +30,8 @@ WITH frame AS (
       FROM part p JOIN frame f USING (place)
 ), way AS (
     SELECT place, sum(trips) AS trips, row_number() OVER (PARTITION BY place ORDER BY sum(trips) DESC, from_x, from_y, destination_x, destination_y) AS rank,
-           (sum((origin_x - 0.5) * trips) / sum(trips) / max(columns))::float8 AS from_x, (sum((origin_y - 0.5) * trips) / sum(trips) / max(rows))::float8 AS from_y,
-           (sum(x) / sum(trips)::float8 / max(width)) AS to_x, (sum(y) / sum(trips)::float8 / max(height)) AS to_y
+           sum((origin_x - float8 '0.5') * trips) / sum(trips) / max(columns) AS from_x, sum((origin_y - float8 '0.5') * trips) / sum(trips) / max(rows) AS from_y,
+           sum(x) / sum(trips) / max(width) AS to_x, sum(y) / sum(trips) / max(height) AS to_y
       FROM placed p
      WHERE begins AND ends AND NOT (p.from_x = destination_x - 1 AND p.from_y = destination_y - 1)
      GROUP BY place, p.from_x, p.from_y, destination_x, destination_y
