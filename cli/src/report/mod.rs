@@ -3,6 +3,7 @@
 //! Data flow one way: [`read`] asks the database for what [`data`] holds, [`weeks`], [`heat`] and [`map`] draw it,
 //! [`page`] and its sections put it together, [`output`] writes it.
 
+mod axis;
 mod data;
 mod day;
 mod frame;
@@ -13,6 +14,8 @@ mod output;
 mod page;
 mod places;
 mod read;
+mod read_groups;
+mod read_ledger;
 mod read_maps;
 mod regions;
 mod svg;

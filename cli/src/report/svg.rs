@@ -46,7 +46,7 @@ mod tests {
     #[test]
     fn numbers_are_short() {
         assert_eq!(
-            [0.0, -0.01, 3.0, 3.14159, 99.96].map(number),
+            [0.0, -0.01, 3.0, 3.0625, 99.96].map(number),
             ["0", "0", "3", "3.1", "100"]
         );
     }

@@ -106,7 +106,7 @@ pub fn share(part: i64, whole: i64) -> String {
     let percent = part as f64 * 100.0 / whole as f64;
     match percent {
         p if p > 0.0 && p < 0.1 => "< 0.1 %".to_owned(),
-        p if p < 100.0 && p >= 99.95 => "> 99.9 %".to_owned(),
+        p if (99.95..100.0).contains(&p) => "> 99.9 %".to_owned(),
         p => format!("{p:.1} %"),
     }
 }

@@ -2,6 +2,7 @@
 
 use maud::{Markup, html};
 
+use super::axis::date_ticks;
 use super::data::{DRAWN_REGIONS, Region, Report, Week};
 use super::day::Day;
 use super::frame::ticks;
@@ -251,33 +252,6 @@ fn decimal_or_count(trips: f64) -> String {
     }
 }
 
-/// Days that an axis names, and how: first days of months or years, Mondays where there are few weeks.
-fn date_ticks(first: Day, days: f64, most: i32) -> Vec<(Day, String)> {
-    let months = days / 30.44;
-    let step = [1, 2, 3, 6, 12, 24, 60, 120, 240, 600]
-        .into_iter()
-        .find(|step| months / f64::from(*step) <= f64::from(most));
-    let step = i64::from(step.unwrap_or(1200));
-    if months < 3.0 {
-        let weeks = (days / 7.0 / f64::from(most)).ceil().max(1.0) as i32;
-        let mondays = (0..most).map(|number| first.after(number * weeks * Day::WEEK));
-        return mondays.map(|day| (day, day.to_string())).collect();
-    }
-    let (year, month, _) = first.date();
-    let begin = (year * 12 + month - 1).div_euclid(step) * step;
-    let named = |number: i64| {
-        let months = begin + number * step;
-        let (year, month) = (months.div_euclid(12), months.rem_euclid(12) + 1);
-        let label = if step >= 12 {
-            format!("{year}")
-        } else {
-            format!("{year}-{month:02}")
-        };
-        (Day::of(year, month, 1), label)
-    };
-    (0..=i64::from(most) + 1).map(named).collect()
-}
-
 fn legend(report: &Report, bars: &[Bar]) -> Markup {
     let average: f64 = report.regions.iter().map(|region| region.weekly).sum();
     let others = report
@@ -417,16 +391,5 @@ mod tests {
                 .take(333)
                 .all(|bar| (bar.trips() - 10.0).abs() < 1e-9)
         );
-    }
-
-    #[test]
-    fn dates_on_the_axis_are_few_and_whole() {
-        let first: Day = "2017-09-25".parse().unwrap();
-        let years = date_ticks(first, 1300.0, 4);
-        assert_eq!(years[1], (Day::of(2018, 1, 1), "2018".to_owned()));
-        let months = date_ticks(first, 200.0, 9);
-        assert_eq!(months[1], (Day::of(2017, 10, 1), "2017-10".to_owned()));
-        let weeks = date_ticks(first, 28.0, 9);
-        assert_eq!(weeks[1].1, "2017-10-02");
     }
 }
