@@ -40,7 +40,7 @@ main() {
 server_suites() {
     if start_server; then
         regress_suite
-        cargo_suite sessions cargo test --no-fail-fast -p trips_tests -- --show-output
+        cargo_suite sessions cargo test --no-fail-fast -p trips_tests -p trips_cli -- --show-output
         stop_server
     else
         FAILED=$((FAILED + 1))

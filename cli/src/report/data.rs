@@ -17,6 +17,8 @@ pub struct Report {
     pub about: About,
     /// The region that it is restricted to.
     pub region: Option<Text>,
+    /// Whether days were asked for.
+    pub restricted: bool,
     /// The days that it covers; none where there are no trips that could say.
     pub period: Option<Period>,
     /// Regions, most trips first.

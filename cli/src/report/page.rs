@@ -127,12 +127,11 @@ fn sections(report: &Report) -> Vec<Section> {
 
 /// What is to be done where there are no trips.
 fn none(report: &Report) -> Markup {
-    let any = report.region.is_some()
-        || report.regions.iter().any(|region| region.weekly > 0.0)
-        || report.period.is_some();
     html! {
-        @if any {
+        @if report.restricted {
             p { "There are no trips in this period. Without " code { "--from" } " and " code { "--to" } " the report is of all days that have any." }
+        } @else if report.region.is_some() {
+            p { "This region has no trips." }
         } @else {
             p { "This database holds no trips yet. Load a file that lies on the server:" }
             pre { code { "SELECT * FROM trips_ingest('/data/trips.csv');" } }

@@ -24,6 +24,7 @@ pub async fn report(transaction: &mut Transaction<'_>, options: &Options) -> Res
     let mut report = Report {
         about,
         region: chosen.map(|(_, name)| name),
+        restricted: options.from.is_some() || options.to.is_some(),
         period: None,
         regions: Vec::new(),
         weeks: Vec::new(),

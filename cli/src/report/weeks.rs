@@ -55,6 +55,9 @@ const NARROW: Layout = Layout {
 };
 
 const LEFT: f64 = 60.0;
+/// Half of what a letter of a date is wide.
+const HALF_LETTER: f64 = 4.2;
+
 /// Room for half of the last date.
 const RIGHT: f64 = 28.0;
 const TOP: f64 = 14.0;
@@ -176,7 +179,7 @@ impl Plot<'_> {
         html! {
             @for (day, label) in date_ticks(first.monday, days, most) {
                 @let along = f64::from(day.0 - first.monday.0) / days * self.width;
-                @if along >= 0.0 && along <= self.width {
+                @if along >= 0.0 && along <= self.width + RIGHT - HALF_LETTER * label.len() as f64 {
                     path class="tick" d={ "M" (number(LEFT + along)) " " (number(TOP + self.height)) "v5" } {}
                     text class="middle" x=(number(LEFT + along)) y=(number(TOP + self.height + 19.0)) { (label) }
                 }
