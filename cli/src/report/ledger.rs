@@ -42,7 +42,7 @@ pub fn loads(ledger: Option<&Ledger>) -> Markup {
             (counted(ledger.count, "file was", "files were")) " loaded, of all regions: " (counted(ledger.rows.0, "row", "rows")) " read = "
             (Count(ledger.rows.1)) " loaded + " (Count(ledger.rows.2)) " rejected. Trips that were changed by SQL are in no file."
         }
-        @if !rows.is_empty() { (table(&latest("Load", ledger.count, rows.len()), &columns, &rows)) }
+        @if !rows.is_empty() { (table(&latest("Loads", ledger.count, rows.len()), &columns, &rows)) }
     }
 }
 
@@ -97,14 +97,17 @@ pub fn rejected(rejected: Option<&Rejected>) -> Markup {
     html! {
         p { (counted(rejected.count, "row was", "rows were")) " rejected by all loads." }
         (table("Rejected rows by reason", &of_reasons, &reasons))
-        (table(&latest("Rejected row", rejected.count, examples.len()), &of_rows, &examples))
+        (table(&latest("Rejected rows", rejected.count, examples.len()), &of_rows, &examples))
     }
 }
 
+/// The caption of a table that may not have all that there is.
 fn latest(what: &str, count: i64, shown: usize) -> String {
     match i64::try_from(shown) {
-        Ok(shown) if shown < count => format!("{what}s: the last {shown} of {}", Count(count)),
-        _ => format!("{what}s"),
+        Ok(shown) if shown < count => {
+            format!("{what}: {shown} of {}, latest loads first", Count(count))
+        }
+        _ => what.to_owned(),
     }
 }
 

@@ -6,11 +6,8 @@ use super::data::{Flow, Map, Period, Region};
 use super::frame::{Frame, wrapped};
 use crate::error::Error;
 
-/// Up to so many trips are all looked at.
-const MOST_TRIPS: i64 = 2_000_000;
-
-/// Of more trips about so many are looked at.
-const SAMPLE_TRIPS: i64 = 1_000_000;
+/// Up to so many trips are all looked at; of more, about so many.
+const MOST_TRIPS: i64 = 1_000_000;
 
 /// What these queries need: more memory than the default, and no compiler, which takes longer than they do.
 const SETTINGS: &str = "SET LOCAL jit = off; SET LOCAL work_mem = '64MB'";
@@ -30,12 +27,25 @@ const CELLS: i32 = 60;
 /// Ways that are looked for in each region.
 const FLOWS: i64 = 30;
 
-/// Per cent of the table that hold about `wanted` trips; a hundred where there are no more than `most`.
-fn per_cent(all: i64, most: i64, wanted: i64) -> f32 {
-    if all <= most {
+/// Per cent of the table that hold about `wanted` trips; a hundred where there are no more.
+fn per_cent(all: i64, wanted: i64) -> f32 {
+    if all <= wanted {
         return 100.0;
     }
     (wanted as f64 * 100.0 / all as f64) as f32
+}
+
+/// How the queries take a sample.
+const SAMPLE: &str = "TABLESAMPLE SYSTEM ($4::float4) REPEATABLE (1)";
+
+/// A query that looks at a part of the table. Where that is all, indexes and parallel workers can help.
+fn sampling(query: &str, part: f32) -> String {
+    match part {
+        part if part < 100.0 => query.to_owned(),
+        _ => query
+            .replace(SAMPLE, "")
+            .replace("$4 > 0", "$4::float4 > 0"),
+    }
 }
 
 /// The maps of regions, in their order.
@@ -50,7 +60,7 @@ pub async fn maps(
     transaction.batch_execute(SETTINGS).await?;
     let trips: i64 = regions.iter().map(|region| region.trips).sum();
     // So much of the table holds so much of any part of it, more or less.
-    let frame_part = per_cent(trips, FRAME_TRIPS, FRAME_TRIPS);
+    let frame_part = per_cent(trips, FRAME_TRIPS);
     let ids: Vec<i16> = regions.iter().map(|region| region.id).collect();
     let mut frames = frames(transaction, &ids, period, frame_part).await?;
     let known: Vec<i16> = frames.iter().map(|(id, _)| *id).collect();
@@ -62,7 +72,7 @@ pub async fn maps(
     if !unknown.is_empty() {
         frames.extend(self::frames(transaction, &unknown, period, 100.0).await?);
     }
-    let part = per_cent(trips, MOST_TRIPS, SAMPLE_TRIPS);
+    let part = per_cent(trips, MOST_TRIPS);
     let mut maps: Vec<Map> = Vec::new();
     for (place, region) in regions.iter().enumerate() {
         if let Some((_, frame)) = frames.iter().find(|(id, _)| *id == region.id) {
@@ -96,7 +106,7 @@ async fn frames(
 ) -> Result<Vec<(i16, Frame)>, Error> {
     let rows = transaction
         .query(
-            include_str!("sql/frames.sql"),
+            &sampling(include_str!("sql/frames.sql"), part),
             &[&ids, &period.from.0, &period.to.0, &part],
         )
         .await?;
@@ -165,7 +175,7 @@ async fn fill(
     let (columns, rows): (Vec<i32>, Vec<i32>) = maps.iter().map(|map| map.grid).unzip();
     let found = transaction
         .query(
-            include_str!("sql/cells.sql"),
+            &sampling(include_str!("sql/cells.sql"), part),
             &[
                 &ids,
                 &period.from.0,
@@ -227,8 +237,19 @@ mod tests {
     }
 
     #[test]
+    fn all_trips_are_looked_at_without_a_sample() {
+        for query in [
+            include_str!("sql/frames.sql"),
+            include_str!("sql/cells.sql"),
+        ] {
+            assert!(sampling(query, 5.0).contains(SAMPLE));
+            assert!(!sampling(query, 100.0).contains("TABLESAMPLE"));
+        }
+    }
+
+    #[test]
     fn so_much_of_a_table_is_looked_at_as_holds_what_is_wanted() {
-        assert_eq!(per_cent(500, 1000, 100), 100.0);
-        assert_eq!(per_cent(20_000_000, 2_000_000, 1_000_000), 5.0);
+        assert_eq!(per_cent(500, 1000), 100.0);
+        assert_eq!(per_cent(20_000_000, 1_000_000), 5.0);
     }
 }

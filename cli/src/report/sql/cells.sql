@@ -1,6 +1,6 @@
 -- Where trips begin, and the ways that most of them take, in a grid over the frame of each region. Destinations are told
 -- by cells thrice as wide and high; the middles of a way's ends are those of its own trips.
--- $1 regions, $2 and $3 the period in days since 2000-01-01, $4 per cent of the table's pages that are looked at; for each
+-- $1 regions, $2 and $3 the period in days since 2000-01-01, $4 per cent of the table's pages that are looked at (where that is all, the sample is left out); for each
 -- region: $5 west, $6 south, $7 width and $8 height of its frame in degrees, $9 columns and $10 rows, multiples of 3; $11 how many ways.
 WITH frame AS (
     SELECT *, f.west + f.width > 180 AS wraps
@@ -17,7 +17,8 @@ WITH frame AS (
                    st_y(t.destination) - f.south AS y
               FROM trips.trip t TABLESAMPLE SYSTEM ($4::float4) REPEATABLE (1)
               JOIN frame f ON f.region_id = t.region_id
-             WHERE t.departed_at >= date '2000-01-01' + $2::int4 AND t.departed_at < date '2000-01-01' + $3::int4) q
+             WHERE t.departed_at >= date '2000-01-01' + $2::int4 AND t.departed_at < date '2000-01-01' + $3::int4
+               AND $4 > 0) q
      GROUP BY key
 ), part AS (
     SELECT key >> 32 AS place, ((key >> 24) & 255)::int4 AS origin_x, ((key >> 16) & 255)::int4 AS origin_y,
