@@ -6,8 +6,11 @@ use super::data::{Flow, Map, Period, Region};
 use super::frame::{Frame, wrapped};
 use crate::error::Error;
 
-/// Up to so many trips are all looked at; of more, about so many.
+/// Up to so many trips are all looked at.
 const MOST_TRIPS: i64 = 1_000_000;
+
+/// Of more trips about so many are looked at.
+const SAMPLE_TRIPS: i64 = 500_000;
 
 /// What these queries need: more memory than the default, and no compiler, which takes longer than they do.
 const SETTINGS: &str = "SET LOCAL jit = off; SET LOCAL work_mem = '64MB'";
@@ -72,7 +75,10 @@ pub async fn maps(
     if !unknown.is_empty() {
         frames.extend(self::frames(transaction, &unknown, period, 100.0).await?);
     }
-    let part = per_cent(trips, MOST_TRIPS);
+    let part = match trips {
+        trips if trips <= MOST_TRIPS => 100.0,
+        trips => per_cent(trips, SAMPLE_TRIPS),
+    };
     let mut maps: Vec<Map> = Vec::new();
     for (place, region) in regions.iter().enumerate() {
         if let Some((_, frame)) = frames.iter().find(|(id, _)| *id == region.id) {
