@@ -4,6 +4,7 @@
 //! [`page`] and its sections put it together, [`output`] writes it.
 
 mod axis;
+mod bars;
 mod data;
 mod day;
 mod frame;

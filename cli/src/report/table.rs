@@ -9,7 +9,7 @@ pub type Column<'a> = (&'a str, bool);
 /// caption where none is given.
 pub fn table(label: &str, columns: &[Column<'_>], rows: &[Vec<Markup>]) -> Markup {
     html! {
-        div class="scroll" tabindex="0" role="region" aria-label=(label) {
+        div class="scroll" tabindex="0" role="group" aria-label=(label) {
             table {
                 caption { (label) }
                 thead { tr {

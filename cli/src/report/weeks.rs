@@ -3,34 +3,13 @@
 use maud::{Markup, html};
 
 use super::axis::date_ticks;
+use super::bars::{Bar, bars};
 use super::data::{DRAWN_REGIONS, Region, Report, Week};
 use super::day::Day;
 use super::frame::ticks;
 use super::svg::{Words, drawing, number, rectangle};
 use super::table::behind;
 use super::text::{Count, decimal};
-
-/// More bars than these are too thin to be seen: weeks are drawn some at a time.
-const MOST_BARS: usize = 420;
-
-/// One bar: a week, or some in a row.
-#[derive(Debug, Clone)]
-struct Bar {
-    /// The first Monday.
-    monday: Day,
-    /// Trips a week.
-    series: [f64; DRAWN_REGIONS + 1],
-    /// Whether the period holds only a part of it.
-    cut: bool,
-    /// Days in the period.
-    days: i32,
-}
-
-impl Bar {
-    fn trips(&self) -> f64 {
-        self.series.iter().sum()
-    }
-}
 
 /// How the chart lies on its drawing.
 struct Layout {
@@ -54,7 +33,10 @@ const NARROW: Layout = Layout {
     dates: 4,
 };
 
-const LEFT: f64 = 60.0;
+/// What a digit of the scale is wide, and what stands beside it.
+const DIGIT: f64 = 8.4;
+const BESIDE_SCALE: f64 = 14.0;
+
 /// Half of what a letter of a date is wide.
 const HALF_LETTER: f64 = 4.2;
 
@@ -83,43 +65,17 @@ pub fn section(report: &Report) -> Markup {
     }
 }
 
-fn bars(weeks: &[Week]) -> Vec<Bar> {
-    let size = weeks.len().div_ceil(MOST_BARS).max(1);
-    weeks
-        .chunks(size)
-        .filter_map(|weeks| bar(weeks, size))
-        .collect()
-}
-
-fn bar(weeks: &[Week], size: usize) -> Option<Bar> {
-    let first = weeks.first()?;
-    let days: i32 = weeks.iter().map(|week| week.days).sum();
-    let mut series = [0.0; DRAWN_REGIONS + 1];
-    for week in weeks {
-        for (sum, trips) in series.iter_mut().zip(week.series) {
-            *sum += trips as f64;
-        }
-    }
-    if size > 1 {
-        series = series.map(|trips| trips * f64::from(Day::WEEK) / f64::from(days.max(1)));
-    }
-    Some(Bar {
-        monday: first.monday,
-        series,
-        cut: size == 1 && days < Day::WEEK,
-        days,
-    })
-}
-
 fn chart(report: &Report, bars: &[Bar], layout: &Layout) -> Markup {
     let most = bars.iter().map(Bar::trips).fold(1.0, f64::max);
     let scale = ticks(0.0, most, 5.0);
     // The axis ends at a tick, so that no bar passes it.
     let step = scale.get(1).copied().unwrap_or(1.0).max(1.0);
     let top = (most / step).ceil() * step;
-    let (width, height) = (layout.width - LEFT - RIGHT, layout.height - TOP - BOTTOM);
+    let left = BESIDE_SCALE + DIGIT * Count(top as i64).to_string().len() as f64;
+    let (width, height) = (layout.width - left - RIGHT, layout.height - TOP - BOTTOM);
     let plot = Plot {
         bars,
+        left,
         top,
         step: width / bars.len().max(1) as f64,
         width,
@@ -130,7 +86,7 @@ fn chart(report: &Report, bars: &[Bar], layout: &Layout) -> Markup {
         (plot.dates(layout.dates))
         (plot.bars(layout.class))
         (plot.average(report))
-        path class="axis" d={ "M" (LEFT) " " (number(TOP + height)) "h" (number(width)) } {}
+        path class="axis" d={ "M" (number(left)) " " (number(TOP + height)) "h" (number(width)) } {}
     };
     drawing(
         &words(report, layout.class),
@@ -144,6 +100,8 @@ fn chart(report: &Report, bars: &[Bar], layout: &Layout) -> Markup {
 /// Bars and where they are drawn.
 struct Plot<'a> {
     bars: &'a [Bar],
+    /// Where bars begin.
+    left: f64,
     /// Trips at the upper end.
     top: f64,
     /// Width of a bar with its gap.
@@ -163,8 +121,8 @@ impl Plot<'_> {
             @for number_of in 0..=count {
                 @let trips = f64::from(number_of) * step;
                 @let y = self.y(trips);
-                path class="grid" d={ "M" (LEFT) " " (number(y)) "h" (number(self.width)) } {}
-                text class="end" x=(number(LEFT - 8.0)) y=(number(y + 4.0)) { (Count(trips.round() as i64)) }
+                path class="grid" d={ "M" (number(self.left)) " " (number(y)) "h" (number(self.width)) } {}
+                text class="end" x=(number(self.left - 8.0)) y=(number(y + 4.0)) { (Count(trips.round() as i64)) }
             }
         }
     }
@@ -180,8 +138,8 @@ impl Plot<'_> {
             @for (day, label) in date_ticks(first.monday, days, most) {
                 @let along = f64::from(day.0 - first.monday.0) / days * self.width;
                 @if along >= 0.0 && along <= self.width + RIGHT - HALF_LETTER * label.len() as f64 {
-                    path class="tick" d={ "M" (number(LEFT + along)) " " (number(TOP + self.height)) "v5" } {}
-                    text class="middle" x=(number(LEFT + along)) y=(number(TOP + self.height + 19.0)) { (label) }
+                    path class="tick" d={ "M" (number(self.left + along)) " " (number(TOP + self.height)) "v5" } {}
+                    text class="middle" x=(number(self.left + along)) y=(number(TOP + self.height + 19.0)) { (label) }
                 }
             }
         }
@@ -204,7 +162,7 @@ impl Plot<'_> {
                 @if !path.is_empty() { path class={ "r" (place) } d=(path) {} }
             }
             @for (place, bar) in self.bars.iter().enumerate() {
-                @let x = number(LEFT + self.step * place as f64);
+                @let x = number(self.left + self.step * place as f64);
                 @let y = self.y(bar.trips());
                 @if bar.cut {
                     rect fill={ "url(#" (hatch) ")" } x=(x) y=(number(y)) width=(number(self.step)) height=(number(TOP + self.height - y)) {}
@@ -222,7 +180,7 @@ impl Plot<'_> {
     fn stacks(&self, gap: f64) -> [String; DRAWN_REGIONS + 1] {
         let mut paths: [String; DRAWN_REGIONS + 1] = Default::default();
         for (place, bar) in self.bars.iter().enumerate() {
-            let x = LEFT + self.step * place as f64 + gap / 2.0;
+            let x = self.left + self.step * place as f64 + gap / 2.0;
             let mut below = 0.0;
             let others = bar.series.iter().zip(paths.iter_mut());
             let (first, drawn): (Vec<_>, Vec<_>) =
@@ -242,7 +200,7 @@ impl Plot<'_> {
         let average: f64 = report.regions.iter().map(|region| region.weekly).sum();
         let y = self.y(average.min(self.top));
         html! {
-            path class="average" d={ "M" (LEFT) " " (number(y)) "h" (number(self.width)) } {}
+            path class="average" d={ "M" (number(self.left)) " " (number(y)) "h" (number(self.width)) } {}
         }
     }
 }
@@ -352,47 +310,4 @@ fn rows(report: &Report) -> Vec<Vec<Markup>> {
         cells
     };
     report.weeks.iter().map(row).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn week(number: i32, trips: i64, days: i32) -> Week {
-        let mut series = [0; DRAWN_REGIONS + 1];
-        series[1] = trips;
-        Week {
-            monday: Day(2 + number * 7),
-            days,
-            series,
-        }
-    }
-
-    #[test]
-    fn every_week_has_a_place_even_without_trips() {
-        let weeks = [week(0, 3, 7), week(1, 0, 7), week(2, 5, 2)];
-        let bars = bars(&weeks);
-        assert_eq!(
-            bars.iter().map(Bar::trips).collect::<Vec<_>>(),
-            [3.0, 0.0, 5.0]
-        );
-        assert_eq!(
-            bars.iter().map(|bar| bar.cut).collect::<Vec<_>>(),
-            [false, false, true]
-        );
-    }
-
-    #[test]
-    fn many_weeks_are_drawn_as_weekly_averages_of_some() {
-        let weeks: Vec<Week> = (0..1000)
-            .map(|number| week(number, 10 * i64::from(number % 3), 7))
-            .collect();
-        let bars = bars(&weeks);
-        assert_eq!(bars.len(), 334);
-        assert!(
-            bars.iter()
-                .take(333)
-                .all(|bar| (bar.trips() - 10.0).abs() < 1e-9)
-        );
-    }
 }

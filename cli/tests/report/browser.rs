@@ -60,10 +60,9 @@ fn assert_sound(views: &[Value]) {
             "{name}"
         );
         assert!(view["checks"].as_u64() > Some(15), "{name}: axe looked");
+        // Not only of the serious and critical ones: there are none.
         let violations = view["violations"].as_array().unwrap();
-        let grave = |one: &&Value| matches!(one["impact"].as_str(), Some("serious" | "critical"));
-        let grave: Vec<_> = violations.iter().filter(grave).collect();
-        assert!(grave.is_empty(), "{name}: {grave:#?}");
+        assert!(violations.is_empty(), "{name}: {violations:#?}");
         assert_eq!(
             view["overflow"],
             Value::from(vec![0, 0]),

@@ -274,3 +274,29 @@ fn weeks_that_the_period_cuts_are_marked() {
         ["5", "7", "7", "1"]
     );
 }
+
+#[test]
+fn of_many_trips_maps_are_a_sample_and_the_page_says_so() {
+    let database = Database::new();
+    let mut session = database.connect();
+    session.run(
+        "INSERT INTO trips.region VALUES (1, 'Turin', NULL);
+         INSERT INTO trips.datasource VALUES (1, 'a', NULL);
+         -- Three of four go east from one place, one goes back.
+         INSERT INTO trips.trip
+         SELECT n, timestamp '2018-01-01' + n * interval '20 seconds', 1, 1,
+                st_setsrid(st_makepoint(CASE WHEN n % 4 = 0 THEN 7.6 ELSE 7.5 END, 45), 4326),
+                st_setsrid(st_makepoint(CASE WHEN n % 4 = 0 THEN 7.5 ELSE 7.6 END, 45), 4326)
+           FROM generate_series(1, 1100000) n",
+    );
+    let page = Reports::of(&database).make(&[]);
+    assert!(page.says("Maps are drawn from a sample: about ") && page.says("method cell"));
+    assert_eq!(page.figure("Trips"), "1,100,000");
+    let flows = page.table("Largest flows in");
+    let trips: Vec<i64> = flows.iter().map(|row| count(&row[1])).collect();
+    assert_eq!(trips.len(), 2);
+    assert!(
+        (trips[0] - 825_000).abs() < 8_250 && (trips[1] - 275_000).abs() < 2_750,
+        "{trips:?}"
+    );
+}
