@@ -4,7 +4,7 @@
 #
 #     scripts/setup.sh            what `make demo` needs
 #     scripts/setup.sh --test     what `make test` needs: also Python, Node.js and Java with their PostgreSQL drivers,
-#                                 for the listeners in examples/
+#                                 for the listeners in examples/, and Chromium, for the pages of `trips report`
 #     scripts/setup.sh --lint     cargo-deny too
 #
 # PG_MAJOR=17 or PG_CONFIG=/path/pg_config chooses the PostgreSQL; otherwise an installed one, or else what apt offers.
@@ -18,6 +18,8 @@ LOG=$TARGET/setup.log
 CARGO_DENY_VERSION=0.20.2
 PSYCOPG_VERSION=3.3.9
 NODE_POSTGRES_VERSION=8.23.1
+PLAYWRIGHT_VERSION=1.65.1
+AXE_VERSION=4.14.1
 JDBC_DRIVER=/usr/share/java/postgresql.jar
 NO_CLUSTER=/etc/postgresql-common/createcluster.d/trips_ext_setup.conf
 
@@ -41,6 +43,7 @@ main() {
     if [ "$TEST" = yes ]; then
         install_python_driver
         install_node_driver
+        install_browser_driver
     fi
     if [ "$lint" = yes ]; then
         install_cargo_tool cargo-deny "$CARGO_DENY_VERSION"
@@ -112,6 +115,7 @@ missing_packages() {
         have npm || echo npm
         have javac || echo default-jdk-headless
         [ -e "$JDBC_DRIVER" ] || echo libpostgresql-jdbc-java
+        have chromium || echo chromium
     fi
 }
 
@@ -195,6 +199,18 @@ install_node_driver() {
     [ -e "$directory/node_modules/pg/package.json" ] ||
         logged "installing node-postgres" \
             npm install --silent --no-fund --no-audit --prefix "$directory" "pg@$NODE_POSTGRES_VERSION"
+}
+
+# Playwright, which drives the Chromium of Debian and brings none of its own, and axe, beside node-postgres: npm leaves
+# alone what it finds there.
+install_browser_driver() {
+    local directory=$TARGET/drivers/node
+    if [ ! -e "$directory/node_modules/playwright-core/package.json" ] ||
+        [ ! -e "$directory/node_modules/axe-core/package.json" ]; then
+        logged "installing playwright-core and axe-core" \
+            npm install --silent --no-fund --no-audit --prefix "$directory" \
+            "playwright-core@$PLAYWRIGHT_VERSION" "axe-core@$AXE_VERSION"
+    fi
 }
 
 # Installs a cargo subcommand into target/tools unless this very version is on the PATH:
