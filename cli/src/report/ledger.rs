@@ -59,7 +59,7 @@ pub fn rejected(rejected: Option<&Rejected>) -> Markup {
         .iter()
         .map(|reason| {
             vec![
-                html! { (reason.reason) },
+                html! { span class="reason" { (reason.reason) } },
                 column(reason.column.as_ref()),
                 html! { code { (reason.sqlstate) } },
                 html! { (Count(reason.rows)) },
@@ -75,7 +75,7 @@ pub fn rejected(rejected: Option<&Rejected>) -> Markup {
                 html! { (Count(row.line)) },
                 column(row.column.as_ref()),
                 html! { code { (row.sqlstate) } },
-                html! { (row.reason) },
+                html! { span class="reason" { (row.reason) } },
                 html! { code class="raw" { (row.raw) } },
             ]
         })

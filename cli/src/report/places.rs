@@ -7,7 +7,7 @@ use super::frame::KM_PER_DEGREE;
 use super::heat::ramp;
 use super::map::{self, DRAWN_FLOWS, estimated, length_name};
 use super::table::{behind, table};
-use super::text::{Count, decimal, share};
+use super::text::{Count, counted, decimal, share};
 use super::weeks::swatch;
 
 /// Limits of similarity that are used: those of trips_groups by default.
@@ -60,11 +60,19 @@ fn caption(map: &Map) -> Markup {
             @if let Some(widest) = widest {
                 p class="legend" {
                     span class="swatch line" {}
-                    span { "The " (map.flows.len().min(DRAWN_FLOWS)) " largest flows; the widest has " (approximately(map)) (Count(widest)) " trips" }
+                    span { (largest(map.flows.len().min(DRAWN_FLOWS))) (approximately(map)) (counted(widest, "trip", "trips")) }
                 }
             }
             p { (outside(map)) }
         }
+    }
+}
+
+/// What is drawn of flows, before the trips of the widest.
+fn largest(flows: usize) -> String {
+    match flows {
+        1 => "The largest flow: ".to_owned(),
+        _ => format!("The {flows} largest flows; the widest has "),
     }
 }
 
@@ -91,8 +99,12 @@ fn scaled(trips: i64, map: &Map) -> i64 {
 fn outside(map: &Map) -> Markup {
     let latitude = map.frame.latitude();
     html! {
-        (share(map.looked_at - map.end, map.looked_at)) " of the trips begin or end outside the map; "
-        (share(map.stay, map.looked_at)) " stay within one square of " (length_name(map.frame.width_km() / f64::from(map.grid.0) * 3.0)) " and are in no flow. "
+        @if map.end < map.looked_at {
+            (share(map.looked_at - map.end, map.looked_at)) " of the trips begin or end outside the map. "
+        }
+        @if map.stay > 0 {
+            (share(map.stay, map.looked_at)) " stay within one square of " (length_name(map.frame.width_km() / f64::from(map.grid.0) * 3.0)) " and are in no flow. "
+        }
         "The scale is right at " (format!("{:.2}°{}", latitude.abs(), if latitude < 0.0 { "S" } else { "N" })) "."
     }
 }

@@ -245,6 +245,27 @@ fn the_ledger_and_rejected_rows_are_those_of_the_database() {
 }
 
 #[test]
+fn rows_with_the_same_fault_are_one_reason_whatever_their_values() {
+    let database = Database::new();
+    let row = |latitude: u32| format!("x,POINT(1 2),POINT(1 {latitude}),2018-05-01 10:00,d");
+    let rows = numbered_rows(0..5).chain([row(200), row(300), row(201)]);
+    let path = database.files().write_rows("t.csv", rows);
+    Ingest::of(&path)
+        .on_error("ignore")
+        .run(&mut database.connect());
+    let reasons = Reports::of(&database)
+        .make(&[])
+        .table("Rejected rows by reason");
+    let fault = [
+        "latitude … is out of range … to …",
+        "destination_coord",
+        "22003",
+        "3",
+    ];
+    assert_eq!(reasons, [fault.map(str::to_owned).to_vec()]);
+}
+
+#[test]
 fn a_role_without_rights_on_the_ledger_gets_the_rest() {
     let role = Role::new("");
     let database = generated();
