@@ -3,11 +3,11 @@
 # So may PYTHON behind bench and bench-area, GIST, SMALL_LOADS and SETTINGS behind bench-area, and RIVAL behind bench-groups.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-stop test lint install bench bench-area bench-client bench-groups proof sample clean
+.PHONY: help demo demo-stop test lint install install-client bench bench-area bench-client bench-groups proof sample clean
 MAKEFLAGS += --no-print-directory
 .NOTPARALLEL:
 
-export PG_CONFIG PG_MAJOR ROWS REPEATS GIST SMALL_LOADS SETTINGS PYTHON RIVAL FILES
+export PREFIX PG_CONFIG PG_MAJOR ROWS REPEATS GIST SMALL_LOADS SETTINGS PYTHON RIVAL FILES
 
 help: ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -27,6 +27,9 @@ lint: ## format, clippy, licences of dependencies, rustdoc, shell scripts
 install: ## builds and installs into the PostgreSQL of PG_CONFIG=/path/pg_config
 	@scripts/setup.sh
 	@scripts/install.sh
+
+install-client: ## builds the client, trips, and installs it below PREFIX=/usr/local
+	@scripts/install-client.sh
 
 bench: ## trips_ingest against other ways to load ROWS=5000000 rows, as Markdown
 	@scripts/bench.sh
