@@ -60,7 +60,7 @@ pub struct Options {
 /// How groups of similar trips are made, if at all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum GroupChoice {
-    /// Whichever takes seconds: representative up to a million trips, cell up to five; of more, the last weeks by representative
+    /// Representative, in seconds: of more than a million trips, only the last weeks
     Auto,
     /// Around representatives: what a group should be
     Representative,

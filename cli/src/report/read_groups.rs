@@ -8,11 +8,8 @@ use super::day::Day;
 use super::text::Text;
 use crate::error::Error;
 
-/// Up to so many trips are grouped whole by default: around representatives.
-const MOST_FOR_REPRESENTATIVES: i64 = 1_000_000;
-
-/// Up to so many trips are grouped whole by default: by cells. Of more, the last weeks are grouped.
-const MOST_FOR_CELLS: i64 = 5_000_000;
+/// Up to so many trips are grouped whole by default. Of more, the last weeks are grouped.
+const MOST_TRIPS: i64 = 1_000_000;
 
 /// The last weeks that are grouped then are as many as hold no more trips than these.
 const MOST_OF_LAST_WEEKS: i64 = 500_000;
@@ -31,8 +28,7 @@ fn choice(choice: GroupChoice, period: Period, report: &Report) -> Option<(Metho
         GroupChoice::Density => Some((Method::Density, period)),
         GroupChoice::Cell => Some((Method::Cell, period)),
         GroupChoice::Auto => Some(match report.trips() {
-            trips if trips <= MOST_FOR_REPRESENTATIVES => (Method::Representative, period),
-            trips if trips <= MOST_FOR_CELLS => (Method::Cell, period),
+            trips if trips <= MOST_TRIPS => (Method::Representative, period),
             _ => (Method::Representative, latest(&report.weeks, period)),
         }),
     }
