@@ -277,7 +277,12 @@ mod ends {
             format!("{program} watch --json -d '{conninfo}' | head -n 1; exit ${{PIPESTATUS[0]}}");
         let mut shell = Running::start(Command::new("bash").args(["-c", &line]));
         shell.notes.until("listening");
-        load(&mut database.connect(), &path);
+        // The second line that nobody reads is noticed.
+        let mut session = database.connect();
+        eventually("it ends", || {
+            Ingest::of(&path).run(&mut session);
+            shell.has_ended()
+        });
         assert_eq!(shell.end(), Some(0));
         assert_eq!(shell.notes.rest(), Vec::<String>::new());
     }

@@ -1,5 +1,8 @@
 //! The program, run as its users run it: by its arguments, its environment and its output.
 
+// Each suite uses a part of it.
+#![allow(dead_code)]
+
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
@@ -76,6 +79,11 @@ impl Running {
             .args([format!("-{name}"), self.child.id().to_string()])
             .status();
         assert!(status.unwrap().success());
+    }
+
+    /// Whether it has ended.
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
     }
 
     /// Its status, once it ends by itself.
