@@ -19,8 +19,8 @@ use trips_tests::{Database, PrivateCluster, Role, Session};
 /// A word of the conninfo of the suites' cluster.
 fn word(keyword: &str) -> String {
     let words = cluster().conninfo.split_whitespace();
-    let value = words.filter_map(|word| word.strip_prefix(&format!("{keyword}=")));
-    value.last().unwrap().to_owned()
+    let mut value = words.filter_map(|word| word.strip_prefix(&format!("{keyword}=")));
+    value.next_back().unwrap().to_owned()
 }
 
 /// Starts a watch, which must come to listen.

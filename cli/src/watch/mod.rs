@@ -42,18 +42,19 @@ Examples:
   Every ingest of the database \"city\", until Ctrl-C:
     trips watch --dbname city
   One that runs in the background, and whether it went well:
-    job=$(psql -XAt -c \"SELECT trips_ingest_async('/data/trips.csv')\" city)
+    load=\"SELECT trips_ingest_async('/data/trips.csv')\"
+    job=$(psql -XAtc \"$load\" city)
     trips watch --until-done \"$job\" --dbname city && echo loaded
   Events for another program:
     trips watch --json --dbname city | jq 'select(.event == \"failed\")'
 
 Exit status:
-  0    Ctrl-C without --until-done; or the ingest was completed or skipped
-  1    an error, such as no connection at the start; how the ingest ended cannot be seen
+  0    the ingest was completed or skipped; Ctrl-C without --until-done
+  1    an error, or how the ingest ended cannot be seen
   2    the command line is wrong
-  3    the ingest of --until-done failed
+  3    the ingest failed
   4    there is no such ingest, or this role may not see it
-  130  Ctrl-C before the ingest of --until-done was done
+  130  Ctrl-C before the ingest was done
   143  SIGTERM";
 
 /// What to watch, and how to show it.
