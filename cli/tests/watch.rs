@@ -328,6 +328,7 @@ mod whoever_watches {
         let job_text = job.to_string();
         let mut watch =
             Running::watch(&database.conninfo(), &["--json", "--until-done", &job_text]);
+        let all = Running::watch(&database.conninfo(), &["--json"]);
         let mut hostile = database.connect_as(&stranger);
         let progress = heard.json.to_string();
         let change = |field: &str, value: Value| {
@@ -362,6 +363,9 @@ mod whoever_watches {
         assert!(events.iter().all(|event| event["ingest"] == job));
         assert_eq!(events.last().unwrap()["rows"], 600_000);
         assert!(events.len() > 2, "{events:#?}");
+        // One who watches all is shown no ingest that there is not.
+        let events = until_end(&all);
+        assert!(events.iter().all(|event| event["ingest"] == job));
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod follow;
 mod ingest;
 mod lines;
 mod state;
+mod stop;
 mod words;
 
 use std::io::IsTerminal;
@@ -20,9 +21,10 @@ use crate::connect::Server;
 use crate::error::Error;
 use bars::Bars;
 use display::{Display, Json};
-use follow::{Follower, Outcome};
+use follow::Follower;
 use ingest::End;
 use lines::Lines;
+use stop::{Outcome, Stop};
 
 /// The status where the ingest has failed.
 const FAILED: u8 = 3;
@@ -85,17 +87,19 @@ pub struct Options {
 /// # Errors
 /// The server cannot be reached at the start, or lets us in no more.
 pub async fn run(server: &Server, options: &Options) -> Result<ExitCode, Error> {
+    // Before signals are caught: Ctrl-C ends the asking for a password at once.
+    let session = server.connect().await?;
     let mut display = display(options);
     let mut follower = Follower::new(server, options, display.as_mut())?;
-    let outcome = follower.run().await;
+    let outcome = follower.run(session).await;
     let finished = display.finish();
     match outcome {
         Ok(outcome) => {
             finished.or_else(|error| ignore_broken_pipe(error).map(drop))?;
             status(outcome, options)
         }
-        Err(follow::Stop::Output(error)) => ignore_broken_pipe(error),
-        Err(follow::Stop::Error(error)) => Err(error),
+        Err(Stop::Output(error)) => ignore_broken_pipe(error),
+        Err(Stop::Error(error)) => Err(error),
     }
 }
 
