@@ -10,8 +10,9 @@ Examples:
   Progress of all ingests of the database \"city\" on this machine:
     trips watch --dbname city
   The same of a server elsewhere, encrypted, its certificate checked:
-    trips watch --dbname \"host=db.example.org dbname=city sslmode=verify-full sslrootcert=system\"
-    trips watch --dbname \"postgresql://ann@db.example.org/city?sslmode=verify-full&sslrootcert=system\"
+    export PGSSLROOTCERT=system
+    trips watch --dbname postgresql://ann@db.example.org/city
+    trips watch --dbname \"host=db.example.org user=ann dbname=city\"
   By a service of ~/.pg_service.conf:
     PGSERVICE=city trips watch
   Completions for bash, and the man pages:

@@ -277,7 +277,12 @@ mod ends {
             format!("{program} watch --json -d '{conninfo}' | head -n 1; exit ${{PIPESTATUS[0]}}");
         let mut shell = Running::start(Command::new("bash").args(["-c", &line]));
         shell.notes.until("listening");
-        load(&mut database.connect(), &path);
+        // The second line that nobody reads is noticed.
+        let mut session = database.connect();
+        eventually("it ends", || {
+            Ingest::of(&path).run(&mut session);
+            shell.has_ended()
+        });
         assert_eq!(shell.end(), Some(0));
         assert_eq!(shell.notes.rest(), Vec::<String>::new());
     }
@@ -323,6 +328,7 @@ mod whoever_watches {
         let job_text = job.to_string();
         let mut watch =
             Running::watch(&database.conninfo(), &["--json", "--until-done", &job_text]);
+        let all = Running::watch(&database.conninfo(), &["--json"]);
         let mut hostile = database.connect_as(&stranger);
         let progress = heard.json.to_string();
         let change = |field: &str, value: Value| {
@@ -357,6 +363,9 @@ mod whoever_watches {
         assert!(events.iter().all(|event| event["ingest"] == job));
         assert_eq!(events.last().unwrap()["rows"], 600_000);
         assert!(events.len() > 2, "{events:#?}");
+        // One who watches all is shown no ingest that there is not.
+        let events = until_end(&all);
+        assert!(events.iter().all(|event| event["ingest"] == job));
     }
 
     #[test]

@@ -5,16 +5,16 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::time::{Interval, MissedTickBehavior, interval, sleep, timeout};
+use tokio::time::{Interval, MissedTickBehavior, interval, sleep};
 use tokio_postgres::AsyncMessage;
-use tokio_postgres::error::SqlState;
 
 use super::Options;
-use super::catch_up::{self, Question};
+use super::catch_up::{self, Answer, Question};
 use super::display::{Display, Source};
 use super::event::Event;
 use super::ingest::{End, Ingest};
 use super::state::{Heard, Row, Sight, State};
+use super::stop::{Broken, Outcome, Stop, answer, is_for_good};
 use super::words;
 use crate::connect::{Server, Session};
 use crate::error::{CREATE_EXTENSION, Error};
@@ -31,45 +31,8 @@ const QUIET: Duration = Duration::from_secs(3);
 /// The same of one that seems to be gone.
 const QUIET_SUSPECT: Duration = Duration::from_secs(1);
 
-/// How long an answer may take before the connection counts as lost.
-const ANSWER: Duration = Duration::from_secs(20);
-
 /// The first wait before connecting again, and the longest.
 const RETRY: [Duration; 2] = [Duration::from_millis(200), Duration::from_secs(5)];
-
-/// How the watching ended.
-#[derive(Debug)]
-pub enum Outcome {
-    /// The ingest that was waited for has ended.
-    Done(End),
-    /// There is no such ingest to be seen.
-    NoSuchIngest(u32),
-    /// By Ctrl-C.
-    Interrupted,
-    /// By SIGTERM.
-    Terminated,
-}
-
-/// Why the watching cannot go on.
-#[derive(Debug)]
-pub enum Stop {
-    /// Nothing can be shown any more.
-    Output(io::Error),
-    /// Something else.
-    Error(Error),
-}
-
-impl From<io::Error> for Stop {
-    fn from(error: io::Error) -> Stop {
-        Stop::Output(error)
-    }
-}
-
-impl From<Error> for Stop {
-    fn from(error: Error) -> Stop {
-        Stop::Error(error)
-    }
-}
 
 /// How following one session ended.
 enum Followed {
@@ -140,9 +103,8 @@ impl<'a> Follower<'a> {
     /// Follows for as long as it goes.
     ///
     /// # Errors
-    /// There is no first connection, or none any more for a reason that waiting does not mend.
-    pub async fn run(&mut self) -> Result<Outcome, Stop> {
-        let mut session = self.server.connect().await?;
+    /// There is no connection any more, for a reason that waiting does not mend.
+    pub async fn run(&mut self, mut session: Session) -> Result<Outcome, Stop> {
         self.require_extension(&session).await?;
         loop {
             match self.follow(&mut session).await? {
@@ -282,14 +244,8 @@ impl<'a> Follower<'a> {
 
     /// Asks the server, and shows what is news of that.
     async fn catch_up(&mut self, session: &Session, question: &Question) -> Result<(), Broken> {
-        let asked = catch_up::ask(&session.client, question, self.state.sight());
-        let found = match timeout(ANSWER, asked).await {
-            Ok(Err(error)) if catch_up::is_closed_to_role(&error) => {
-                self.set_sight(Sight::Nothing)?;
-                return Ok(());
-            }
-            Ok(found) => found.map_err(Broken::of)?,
-            Err(_) => return Err(Broken::Lost),
+        let Some(found) = self.ask(session, question).await? else {
+            return Ok(());
         };
         if question.running {
             self.caught_up_at = Some(found.at);
@@ -336,15 +292,27 @@ impl<'a> Follower<'a> {
             ids: BTreeSet::from([id]),
             ..Question::default()
         };
-        let asked = catch_up::ask(&session.client, &question, self.state.sight());
-        match timeout(ANSWER, asked).await {
-            Ok(Err(error)) if catch_up::is_closed_to_role(&error) => {
-                self.set_sight(Sight::Nothing)?;
-                Ok(None)
+        let found = self.ask(session, &question).await?;
+        Ok(found.and_then(|mut found| found.rows.pop()))
+    }
+
+    /// The server's answer; none where the role may read the view no more.
+    async fn ask(
+        &mut self,
+        session: &Session,
+        question: &Question,
+    ) -> Result<Option<Answer>, Broken> {
+        let asked = async {
+            match catch_up::ask(&session.client, question, self.state.sight()).await {
+                Err(error) if catch_up::is_closed_to_role(&error) => Ok(None),
+                found => found.map(Some),
             }
-            Ok(found) => Ok(found.map_err(Broken::of)?.rows.pop()),
-            Err(_) => Err(Broken::Lost),
+        };
+        let found = answer(asked).await?;
+        if found.is_none() {
+            self.set_sight(Sight::Nothing)?;
         }
+        Ok(found)
     }
 
     fn news(&mut self, news: Option<Ingest>, source: Source<'_>) -> Result<(), Broken> {
@@ -397,50 +365,6 @@ impl<'a> Follower<'a> {
         };
         self.catch_up(session, &question).await
     }
-}
-
-/// Why a session is of no use any more.
-enum Broken {
-    Lost,
-    Stop(Stop),
-}
-
-impl Broken {
-    /// The server ends sessions with an error, too: of the classes "connection" and "operator intervention".
-    fn of(error: tokio_postgres::Error) -> Broken {
-        let code = error.code().map(SqlState::code).unwrap_or_default();
-        if error.is_closed()
-            || error.as_db_error().is_none()
-            || code.starts_with("08")
-            || code.starts_with("57P")
-        {
-            return Broken::Lost;
-        }
-        Broken::Stop(Stop::Error(error.into()))
-    }
-}
-
-impl From<io::Error> for Broken {
-    fn from(error: io::Error) -> Broken {
-        Broken::Stop(Stop::Output(error))
-    }
-}
-
-/// An answer that comes in time.
-async fn answer<T>(
-    asked: impl Future<Output = Result<T, tokio_postgres::Error>>,
-) -> Result<T, Broken> {
-    match timeout(ANSWER, asked).await {
-        Ok(answer) => answer.map_err(Broken::of),
-        Err(_) => Err(Broken::Lost),
-    }
-}
-
-/// Whether the server is there and will not let us in however long we wait.
-fn is_for_good(error: &Error) -> bool {
-    error.sqlstate().is_some_and(|code| {
-        code.code().starts_with("28") || *code == SqlState::INVALID_CATALOG_NAME
-    })
 }
 
 async fn signalled(interrupt: &mut Signal, terminate: &mut Signal) -> Outcome {

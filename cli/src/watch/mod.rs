@@ -9,6 +9,7 @@ mod follow;
 mod ingest;
 mod lines;
 mod state;
+mod stop;
 mod words;
 
 use std::io::IsTerminal;
@@ -20,9 +21,10 @@ use crate::connect::Server;
 use crate::error::Error;
 use bars::Bars;
 use display::{Display, Json};
-use follow::{Follower, Outcome};
+use follow::Follower;
 use ingest::End;
 use lines::Lines;
+use stop::{Outcome, Stop};
 
 /// The status where the ingest has failed.
 const FAILED: u8 = 3;
@@ -42,18 +44,19 @@ Examples:
   Every ingest of the database \"city\", until Ctrl-C:
     trips watch --dbname city
   One that runs in the background, and whether it went well:
-    job=$(psql -XAt -c \"SELECT trips_ingest_async('/data/trips.csv')\" city)
+    load=\"SELECT trips_ingest_async('/data/trips.csv')\"
+    job=$(psql -XAtc \"$load\" city)
     trips watch --until-done \"$job\" --dbname city && echo loaded
   Events for another program:
     trips watch --json --dbname city | jq 'select(.event == \"failed\")'
 
 Exit status:
-  0    Ctrl-C without --until-done; or the ingest was completed or skipped
-  1    an error, such as no connection at the start; how the ingest ended cannot be seen
+  0    the ingest was completed or skipped; Ctrl-C without --until-done
+  1    an error, or how the ingest ended cannot be seen
   2    the command line is wrong
-  3    the ingest of --until-done failed
+  3    the ingest failed
   4    there is no such ingest, or this role may not see it
-  130  Ctrl-C before the ingest of --until-done was done
+  130  Ctrl-C before the ingest was done
   143  SIGTERM";
 
 /// What to watch, and how to show it.
@@ -84,17 +87,19 @@ pub struct Options {
 /// # Errors
 /// The server cannot be reached at the start, or lets us in no more.
 pub async fn run(server: &Server, options: &Options) -> Result<ExitCode, Error> {
+    // Before signals are caught: Ctrl-C ends the asking for a password at once.
+    let session = server.connect().await?;
     let mut display = display(options);
     let mut follower = Follower::new(server, options, display.as_mut())?;
-    let outcome = follower.run().await;
+    let outcome = follower.run(session).await;
     let finished = display.finish();
     match outcome {
         Ok(outcome) => {
             finished.or_else(|error| ignore_broken_pipe(error).map(drop))?;
             status(outcome, options)
         }
-        Err(follow::Stop::Output(error)) => ignore_broken_pipe(error),
-        Err(follow::Stop::Error(error)) => Err(error),
+        Err(Stop::Output(error)) => ignore_broken_pipe(error),
+        Err(Stop::Error(error)) => Err(error),
     }
 }
 

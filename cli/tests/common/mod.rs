@@ -1,8 +1,11 @@
 //! The program, run as its users run it: by its arguments, its environment and its output.
 
+// Each suite uses a part of it.
+#![allow(dead_code)]
+
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
-use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -21,15 +24,16 @@ pub fn trips(home: &Path) -> Command {
     command
 }
 
-/// What a program printed, and its status.
+/// A program's status, output and errors, once it ends by itself.
+#[track_caller]
 pub fn run(command: &mut Command) -> (Option<i32>, String, String) {
-    let Output {
-        status,
-        stdout,
-        stderr,
-    } = command.output().unwrap();
-    let text = |bytes| String::from_utf8(bytes).unwrap();
-    (status.code(), text(stdout), text(stderr))
+    let mut running = Running::start(command);
+    let status = running.end();
+    let text = |lines: &Lines| -> String {
+        let lines = lines.rest();
+        lines.iter().map(|line| format!("{line}\n")).collect()
+    };
+    (status, text(&running.lines), text(&running.notes))
 }
 
 /// A program that runs, killed with the value.
@@ -76,6 +80,11 @@ impl Running {
             .args([format!("-{name}"), self.child.id().to_string()])
             .status();
         assert!(status.unwrap().success());
+    }
+
+    /// Whether it has ended.
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
     }
 
     /// Its status, once it ends by itself.
