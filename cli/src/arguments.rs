@@ -15,6 +15,9 @@ Examples:
     trips watch --dbname \"host=db.example.org user=ann dbname=city\"
   By a service of ~/.pg_service.conf:
     PGSERVICE=city trips watch
+  Files of this machine into a server elsewhere, and a report of what is there:
+    trips load --host db.example.org --dbname city *.csv
+    trips report --host db.example.org --dbname city -o city.html
   Completions for bash, and the man pages:
     trips completions bash > ~/.local/share/bash-completion/completions/trips
     trips man --output ~/.local/share/man/man1

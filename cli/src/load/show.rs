@@ -11,7 +11,7 @@ use super::input::Input;
 use super::send::{Loaded, Rejected, Status};
 use crate::connect::{Server, Session};
 use crate::error::Error;
-use crate::words::{count, counted, duration, printable};
+use crate::words::{counted, escape, grouped, took};
 
 /// How often the server is asked how far it is.
 const ASK_EVERY: Duration = Duration::from_millis(200);
@@ -41,7 +41,7 @@ impl Progress {
             Some(_) => SIZED,
             None => UNSIZED,
         }));
-        bar.set_prefix(printable(input.name()));
+        bar.set_prefix(escape(input.name()));
         bar.set_message("sending");
         let asking = ask(server, session, bar.clone()).await;
         Progress { bar, asking }
@@ -123,7 +123,7 @@ pub fn result(loaded: &Loaded, json: bool) -> Result<(), Error> {
 
 /// Prints why a file was not loaded.
 pub fn failure(file: &str, error: &Error) {
-    eprintln!("trips: {}: {error}", printable(file));
+    eprintln!("trips: {}: {error}", escape(file));
 }
 
 /// Prints what the server had to say meanwhile; what [`result`] says anyway is left out.
@@ -135,7 +135,7 @@ pub fn notices(session: &mut Session) {
                 eprintln!(
                     "trips: {}: {}",
                     notice.severity().to_lowercase(),
-                    printable(text)
+                    escape(text)
                 );
             }
         }
@@ -143,8 +143,8 @@ pub fn notices(session: &mut Session) {
 }
 
 fn in_words(loaded: &Loaded) -> String {
-    let file = printable(&loaded.file);
-    let took = duration(Duration::from_secs_f64(loaded.elapsed_seconds.max(0.0)));
+    let file = escape(&loaded.file);
+    let took = took(loaded.elapsed_seconds);
     let ingest = loaded.ingest.unwrap_or_default();
     match (loaded.status, loaded.rows_rejected) {
         (Status::Skipped, _) => {
@@ -157,7 +157,7 @@ fn in_words(loaded: &Loaded) -> String {
         (Status::Checked, rejected) => format!(
             "{file}: checked in {took}, {} would load, {} would be rejected",
             counted(loaded.rows_loaded, "row"),
-            count(rejected)
+            grouped(rejected)
         ),
         (Status::Loaded, 0) => format!(
             "{file}: loaded {} in {took} as ingest {ingest}",
@@ -165,9 +165,9 @@ fn in_words(loaded: &Loaded) -> String {
         ),
         (Status::Loaded, rejected) => format!(
             "{file}: loaded {} of {} in {took} as ingest {ingest}, {} rejected{}",
-            count(loaded.rows_loaded),
+            grouped(loaded.rows_loaded),
             counted(loaded.rows_read, "row"),
-            count(rejected),
+            grouped(rejected),
             rejects_in_words(&loaded.rejected, rejected, ingest)
         ),
     }
@@ -182,7 +182,7 @@ fn rejects_in_words(rejected: &[Rejected], all: u64, ingest: i64) -> String {
         text += &format!(
             "\n  line {}{column}: {} ({})",
             row.line,
-            printable(&row.reason),
+            escape(&row.reason),
             row.sqlstate
         );
     }
@@ -190,7 +190,7 @@ fn rejects_in_words(rejected: &[Rejected], all: u64, ingest: i64) -> String {
     if shown < all {
         text += &format!(
             "\n  {} more in trips.rejected_row, ingest_id {ingest}",
-            count(all - shown)
+            grouped(all - shown)
         );
     }
     text
@@ -206,7 +206,7 @@ mod tests {
         (loaded.rows_read, loaded.rows_loaded, loaded.elapsed_seconds) = (2000, 2000, 1.23);
         assert_eq!(
             in_words(&loaded),
-            "a b.csv: loaded 2,000 rows in 1.2 s as ingest 7"
+            "a\\x0ab.csv: loaded 2,000 rows in 1.2 s as ingest 7"
         );
         (loaded.rows_loaded, loaded.rows_rejected) = (1988, 12);
         loaded.rejected = vec![Rejected {
@@ -217,13 +217,13 @@ mod tests {
         }];
         assert_eq!(
             in_words(&loaded),
-            "a b.csv: loaded 1,988 of 2,000 rows in 1.2 s as ingest 7, 12 rejected\n  \
+            "a\\x0ab.csv: loaded 1,988 of 2,000 rows in 1.2 s as ingest 7, 12 rejected\n  \
              line 5, column datetime: invalid (22007)\n  11 more in trips.rejected_row, ingest_id 7"
         );
         loaded.status = Status::Skipped;
         assert_eq!(
             in_words(&loaded),
-            "a b.csv: skipped, its content is loaded already as ingest 7"
+            "a\\x0ab.csv: skipped, its content is loaded already as ingest 7"
         );
     }
 }

@@ -5,6 +5,8 @@ use std::fmt;
 use maud::{Markup, Render, html};
 use tokio_postgres::types::{FromSql, Type};
 
+use crate::words::grouped;
+
 /// Text that somebody wrote: a name, a path, a reason. It has no character that a page cannot hold or that would
 /// change what stands beside it, and it is escaped wherever it is shown: as HTML it is isolated, so that a name
 /// written from right to left leaves its surroundings in order.
@@ -67,17 +69,10 @@ pub struct Count(pub i64);
 
 impl fmt::Display for Count {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let digits = self.0.unsigned_abs().to_string();
         if self.0 < 0 {
             f.write_str("−")?;
         }
-        for (place, digit) in digits.chars().enumerate() {
-            if place > 0 && (digits.len() - place).is_multiple_of(3) {
-                f.write_str(",")?;
-            }
-            write!(f, "{digit}")?;
-        }
-        Ok(())
+        f.write_str(&grouped(self.0.unsigned_abs()))
     }
 }
 

@@ -5,6 +5,7 @@ use console::{Alignment, measure_text_width, pad_str, truncate_str};
 use super::event::Phase;
 use super::ingest::Ingest;
 use super::words;
+use crate::words::{compact, grouped};
 
 /// The fewest columns that a bar is worth.
 const LEAST_BAR: usize = 8;
@@ -58,13 +59,13 @@ fn figures(ingest: &Ingest, bytes: u64) -> Vec<String> {
     }
     let percent = words::percent(bytes, ingest.bytes_total);
     let percent = percent.map_or_else(String::new, |percent| format!("{percent:>3}%"));
-    let rows = format!("{} rows", words::grouped(ingest.rows));
-    let few = format!("{} rows", words::compact(ingest.rows));
-    let rate = format!("{}/s", words::compact(ingest.rows_per_second));
+    let rows = format!("{} rows", grouped(ingest.rows));
+    let few = format!("{} rows", compact(ingest.rows));
+    let rate = format!("{}/s", compact(ingest.rows_per_second));
     let time = words::left(ingest).unwrap_or_default();
     let rejected = match ingest.rejected {
         0 => String::new(),
-        some => format!("{} rejected", words::compact(some)),
+        some => format!("{} rejected", compact(some)),
     };
     let line = |between: &str, parts: &[&String]| {
         let parts: Vec<&str> = parts.iter().map(|part| part.as_str()).collect();

@@ -15,9 +15,9 @@ use super::event::Event;
 use super::ingest::{End, Ingest};
 use super::state::{Heard, Row, Sight, State};
 use super::stop::{Broken, Outcome, Stop, answer, is_for_good};
-use super::words;
 use crate::connect::{Server, Session};
 use crate::error::{CREATE_EXTENSION, Error};
+use crate::words::escape;
 
 /// The channel where no setting names another.
 const CHANNEL: &str = "trips_ingest";
@@ -208,7 +208,7 @@ impl<'a> Follower<'a> {
         let channel = self.channel.as_deref().unwrap_or(CHANNEL);
         let quoted = channel.replace('"', "\"\"");
         answer(client.batch_execute(&format!("LISTEN \"{quoted}\""))).await?;
-        let shown = words::escape(channel);
+        let shown = escape(channel);
         let sight = answer(catch_up::sight(client)).await?;
         self.set_sight(sight)?;
         let mut ids = self.named.clone();

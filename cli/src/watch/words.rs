@@ -1,27 +1,8 @@
 //! Ingests in words and figures, for lines and bars.
 
-use std::fmt::Write;
-
 use super::event::{Failure, Phase};
 use super::ingest::{End, Ingest};
-
-/// Text as it may go to a terminal: what would steer it, or turn the order of letters, is written as an escape.
-pub fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
-                // Writing to a string does not fail.
-                let _ = write!(escaped, "\\u{:04x}", u32::from(character));
-            }
-            character if character.is_control() => {
-                let _ = write!(escaped, "\\x{:02x}", u32::from(character));
-            }
-            character => escaped.push(character),
-        }
-    }
-    escaped
-}
+use crate::words::{duration, escape, grouped, rounded, took};
 
 /// What an ingest is called: its file's whole path, where that is known.
 pub fn name(ingest: &Ingest) -> String {
@@ -45,7 +26,7 @@ pub fn end(ingest: &Ingest, end: &End) -> String {
             let mut words = format!(
                 "loaded {} rows in {}, {} rows/s",
                 grouped(ingest.rows),
-                seconds(ingest.elapsed_seconds),
+                took(ingest.elapsed_seconds),
                 rounded(ingest.rows_per_second)
             );
             push_rejected(&mut words, ingest.rejected);
@@ -121,57 +102,6 @@ pub fn percent(done: u64, total: u64) -> Option<u64> {
     (done.saturating_mul(100)).checked_div(total)
 }
 
-/// A number with its thousands apart: `5,000,000`.
-pub fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut grouped = String::new();
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            grouped.push(',');
-        }
-        grouped.push(digit);
-    }
-    grouped
-}
-
-/// A number in words from a million on: `1.5 million`.
-pub fn rounded(number: u64) -> String {
-    if number < 1_000_000 {
-        return grouped(number);
-    }
-    format!("{:.1} million", number as f64 / 1e6)
-}
-
-/// A number in few letters: `950`, `12k`, `1.5M`, `2.0G`.
-pub fn compact(number: u64) -> String {
-    match number {
-        0..1_000 => number.to_string(),
-        1_000..1_000_000 => format!("{}k", number / 1_000),
-        1_000_000..1_000_000_000 => format!("{:.1}M", number as f64 / 1e6),
-        _ => format!("{:.1}G", number as f64 / 1e9),
-    }
-}
-
-/// How long something took.
-fn seconds(seconds: f64) -> String {
-    if seconds < 60.0 {
-        return format!("{seconds:.1} s");
-    }
-    duration(seconds)
-}
-
-/// How long something takes, in one or two whole units: `3 s`, `2 min 5 s`, `1 h 4 min`.
-pub fn duration(seconds: f64) -> String {
-    let seconds = seconds.ceil() as u64;
-    match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
-        (0, 0, seconds) => format!("{seconds} s"),
-        (0, minutes, 0) => format!("{minutes} min"),
-        (0, minutes, seconds) => format!("{minutes} min {seconds} s"),
-        (hours, 0, _) => format!("{hours} h"),
-        (hours, minutes, _) => format!("{hours} h {minutes} min"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::event::Kind;
@@ -223,10 +153,6 @@ mod tests {
 
     #[test]
     fn nothing_steers_the_terminal() {
-        assert_eq!(
-            escape("a\u{1b}[2J\r\n\u{9b}é\u{202e}\u{7f}"),
-            "a\\x1b[2J\\x0d\\x0a\\x9bé\\u202e\\x7f"
-        );
         let mut ingest = Ingest::of_event(&event(Kind::Progress, 3), None);
         assert_eq!(name(&ingest), "/data/trips.csv (ingest 2)");
         assert_eq!(short_name(&ingest), "trips.csv");
@@ -237,20 +163,9 @@ mod tests {
     }
 
     #[test]
-    fn figures_are_short() {
-        assert_eq!(
-            [0, 999, 1_000, 1_234_567].map(grouped),
-            ["0", "999", "1,000", "1,234,567"]
-        );
-        assert_eq!(
-            [999, 12_345, 1_540_000, 2_000_000_000].map(compact),
-            ["999", "12k", "1.5M", "2.0G"]
-        );
-        assert_eq!(
-            [0.0, 2.1, 60.0, 125.0, 3600.0, 3840.5].map(duration),
-            ["0 s", "3 s", "1 min", "2 min 5 s", "1 h", "1 h 4 min"]
-        );
+    fn a_share_is_a_whole_part_of_a_hundred() {
         assert_eq!(percent(1, 0), None);
+        assert_eq!(percent(2, 3), Some(66));
         assert_eq!(percent(u64::MAX, 1), Some(u64::MAX));
     }
 }
