@@ -142,12 +142,17 @@ impl Display for Bars {
         Ok(())
     }
 
-    fn finish(&mut self) -> io::Result<()> {
+    fn finish(&mut self, interrupted: bool) -> io::Result<()> {
+        if interrupted {
+            // The terminal has shown "^C", behind the last line and so on the next: all is left as it stands.
+            self.bars.set_draw_target(ProgressDrawTarget::hidden());
+            return self.term.write_line("");
+        }
+        self.bars.clear()?;
+        self.bars.set_draw_target(ProgressDrawTarget::hidden());
         // What still runs is left as it was seen last.
-        self.draw();
-        self.status.finish_and_clear();
         for shown in self.shown.values() {
-            shown.bar.abandon();
+            self.term.write_line(&shown.bar.message())?;
         }
         Ok(())
     }

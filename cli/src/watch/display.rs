@@ -32,8 +32,8 @@ pub trait Display {
         Ok(())
     }
 
-    /// Nothing comes any more: the output is left tidy.
-    fn finish(&mut self) -> io::Result<()> {
+    /// Nothing comes any more, maybe because of Ctrl-C: the output is left tidy.
+    fn finish(&mut self, _interrupted: bool) -> io::Result<()> {
         Ok(())
     }
 }

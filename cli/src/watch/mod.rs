@@ -92,7 +92,7 @@ pub async fn run(server: &Server, options: &Options) -> Result<ExitCode, Error> 
     let mut display = display(options);
     let mut follower = Follower::new(server, options, display.as_mut())?;
     let outcome = follower.run(session).await;
-    let finished = display.finish();
+    let finished = display.finish(matches!(outcome, Ok(Outcome::Interrupted)));
     match outcome {
         Ok(outcome) => {
             finished.or_else(|error| ignore_broken_pipe(error).map(drop))?;
