@@ -16,8 +16,11 @@ use crate::words::{counted, escape, grouped, took};
 /// How often the server is asked how far it is.
 const ASK_EVERY: Duration = Duration::from_millis(200);
 
-const SIZED: &str = "{prefix} {msg} [{bar:24}] {bytes}/{total_bytes} {binary_bytes_per_sec} {eta}";
-const UNSIZED: &str = "{prefix} {msg} {spinner} {bytes} {binary_bytes_per_sec}";
+const SIZED: &str = "{prefix} {msg} {wide_bar} {percent:>3}% {eta:>4} left";
+const UNSIZED: &str = "{prefix} {msg} {spinner} {bytes}";
+
+/// How much of a file's name stands before the bar, in characters.
+const LONGEST_NAME: usize = 24;
 
 /// How far a load is: a bar where standard error is a terminal, nothing where it is not.
 #[derive(Debug)]
@@ -41,7 +44,7 @@ impl Progress {
             Some(_) => SIZED,
             None => UNSIZED,
         }));
-        bar.set_prefix(escape(input.name()));
+        bar.set_prefix(short_name(input.name()));
         bar.set_message("sending");
         let asking = ask(server, session, bar.clone()).await;
         Progress { bar, asking }
@@ -69,11 +72,21 @@ impl Progress {
     }
 }
 
+/// The last part of a file's path, and of that what there is room for.
+fn short_name(name: &str) -> String {
+    let last = name.rsplit('/').find(|part| !part.is_empty());
+    let shown = escape(last.unwrap_or(name));
+    match shown.char_indices().nth(LONGEST_NAME) {
+        None => shown,
+        Some(_) => shown.chars().take(LONGEST_NAME - 1).chain(['…']).collect(),
+    }
+}
+
 fn style(template: &str) -> ProgressStyle {
     let style = ProgressStyle::with_template(template);
     style.map_or_else(
         |_| ProgressStyle::default_bar(),
-        |style| style.progress_chars("=> "),
+        |style| style.progress_chars("█▉▊▋▌▍▎▏░"),
     )
 }
 
@@ -199,6 +212,16 @@ fn rejects_in_words(rejected: &[Rejected], all: u64, ingest: i64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_bar_is_named_by_the_end_of_the_path() {
+        assert_eq!(short_name("/data/trips.csv"), "trips.csv");
+        assert_eq!(short_name("a/\u{1b}b"), "\\x1bb");
+        assert_eq!(
+            short_name("2018-05-01-to-2018-06-01.csv"),
+            "2018-05-01-to-2018-06-0…"
+        );
+    }
 
     #[test]
     fn a_result_says_what_became_of_the_rows() {
