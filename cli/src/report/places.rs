@@ -177,7 +177,7 @@ pub fn groups(report: &Report) -> Markup {
                 (meaning(*method)) " Similar means: " (LIMITS) ". "
                 @if *latest_only {
                     strong { "Only trips from " (period.from) " up to, but without, " (period.to) " are grouped: " }
-                    "of all of them it would take minutes (" code { "--groups representative" } " does it)."
+                    "of all of them it would take longer (" code { "--groups representative" } " does it)."
                 }
             }
             @for (place, groups) in regions.iter().enumerate() {
