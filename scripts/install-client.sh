@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds `trips`, the client, and installs it with its man pages and completions below PREFIX=/usr/local. It needs no PostgreSQL on
-# this machine, only Rust.
+# this machine, only Rust and a C compiler.
 
 # shellcheck source=scripts/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
