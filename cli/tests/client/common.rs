@@ -1,11 +1,8 @@
 //! The program, run as its users run it: by its arguments, its environment and its output.
 
-// Each suite uses a part of it.
-#![allow(dead_code)]
-
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -27,13 +24,7 @@ pub fn trips(home: &Path) -> Command {
 /// A program's status, output and errors, once it ends by itself.
 #[track_caller]
 pub fn run(command: &mut Command) -> (Option<i32>, String, String) {
-    let mut running = Running::start(command);
-    let status = running.end();
-    let text = |lines: &Lines| -> String {
-        let lines = lines.rest();
-        lines.iter().map(|line| format!("{line}\n")).collect()
-    };
-    (status, text(&running.lines), text(&running.notes))
+    Running::start(command).ended()
 }
 
 /// A program that runs, killed with the value.
@@ -80,6 +71,27 @@ impl Running {
             .args([format!("-{name}"), self.child.id().to_string()])
             .status();
         assert!(status.unwrap().success());
+    }
+
+    /// Its process.
+    pub fn pid(&self) -> i32 {
+        i32::try_from(self.child.id()).unwrap()
+    }
+
+    /// Its standard input, where that is piped.
+    pub fn input(&mut self) -> ChildStdin {
+        self.child.stdin.take().unwrap()
+    }
+
+    /// Its status, output and errors, once it ends by itself.
+    #[track_caller]
+    pub fn ended(mut self) -> (Option<i32>, String, String) {
+        let status = self.end();
+        let text = |lines: &Lines| -> String {
+            let lines = lines.rest();
+            lines.iter().map(|line| format!("{line}\n")).collect()
+        };
+        (status, text(&self.lines), text(&self.notes))
     }
 
     /// Whether it has ended.

@@ -1,24 +1,31 @@
 //! `trips watch` shows how ingests go, on terminals and elsewhere, whoever sends what and whatever happens to the server.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
-
-mod common;
-
 use std::process::Command;
 use std::thread;
 
-use common::{Running, run, trips};
 use serde_json::Value;
 use tempfile::TempDir;
 use trips_tests::database::eventually;
 use trips_tests::ingest::load;
 use trips_tests::listener::CHANNEL;
 use trips_tests::rows::{make_slow, numbered_rows, slow_file, write_generated};
-use trips_tests::{Database, Ingest, Listener, PrivateCluster, Role, Session};
+use trips_tests::{Database, Event, Ingest, Listener, PrivateCluster, Role, Session};
+
+use crate::common::{Running, run, trips};
 
 fn submit(session: &mut Session, file: &str) -> i64 {
     let query = "SELECT trips_ingest_async($1)";
     session.query_one(query, &[&file]).unwrap().get(0)
+}
+
+/// Has a background worker run an ingest that takes seconds: its number, and an event that tells of rows.
+fn start_slow(database: &Database) -> (i64, Event) {
+    let path = slow_file(database);
+    let mut session = database.connect();
+    make_slow(&mut session);
+    let mut listener = Listener::new(database);
+    let job = submit(&mut session, &path);
+    (job, listener.until_rows())
 }
 
 fn parse(line: &str) -> Value {
@@ -218,12 +225,7 @@ mod ends {
     #[test]
     fn one_that_runs_is_waited_for() {
         let database = Database::new();
-        let path = slow_file(&database);
-        let mut session = database.connect();
-        make_slow(&mut session);
-        let mut listener = Listener::new(&database);
-        let job = submit(&mut session, &path);
-        listener.until_rows();
+        let (job, _) = start_slow(&database);
         let mut watch = Running::watch(
             &database.conninfo(),
             &["--json", "--until-done", &job.to_string()],
@@ -249,12 +251,7 @@ mod ends {
     #[test]
     fn signals_end_it_in_good_order() {
         let database = Database::new();
-        let path = slow_file(&database);
-        let mut session = database.connect();
-        make_slow(&mut session);
-        let mut listener = Listener::new(&database);
-        let job = submit(&mut session, &path);
-        listener.until_rows();
+        let (job, _) = start_slow(&database);
         for (arguments, signal, status) in [
             (vec![], "INT", 0),
             (vec!["--until-done".to_owned(), job.to_string()], "INT", 130),
@@ -319,12 +316,7 @@ mod whoever_watches {
     fn what_a_stranger_sends_changes_nothing() {
         let stranger = Role::new("");
         let database = Database::new();
-        let path = slow_file(&database);
-        let mut session = database.connect();
-        make_slow(&mut session);
-        let mut listener = Listener::new(&database);
-        let job = submit(&mut session, &path);
-        let heard = listener.until_rows();
+        let (job, heard) = start_slow(&database);
         let job_text = job.to_string();
         let mut watch =
             Running::watch(&database.conninfo(), &["--json", "--until-done", &job_text]);

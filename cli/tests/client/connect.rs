@@ -1,20 +1,17 @@
 //! `trips` connects as psql does: what names a server leads to it, what is asked of encryption is kept, and what goes
 //! wrong is told with what to do.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
-
-mod common;
-
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
-use common::{Running, run, trips};
 use tempfile::TempDir;
 use trips_tests::cluster::cluster;
 use trips_tests::program::run as run_program;
 use trips_tests::{Database, PrivateCluster, Role, Session};
+
+use crate::common::{Running, run, trips};
 
 /// A word of the conninfo of the suites' cluster.
 fn word(keyword: &str) -> String {

@@ -1,14 +1,11 @@
 //! What is made of the command line's description: help, completions, man pages.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
-
-mod common;
-
 use std::fs;
 use std::process::Command;
 
-use common::{run, trips};
 use tempfile::TempDir;
+
+use crate::common::{run, trips};
 
 fn printed(arguments: &[&str]) -> String {
     let home = TempDir::new().unwrap();
@@ -19,7 +16,7 @@ fn printed(arguments: &[&str]) -> String {
 
 #[test]
 fn every_command_has_help_by_both_names_and_watch_teaches_by_examples() {
-    for command in ["watch", "report", "completions", "man"] {
+    for command in ["watch", "load", "report", "completions", "man"] {
         for help in ["-?", "--help"] {
             assert!(
                 printed(&[command, help]).contains("Usage: trips"),

@@ -1,16 +1,9 @@
 //! `trips load`: files of the client's machine become trips by the rules of files on the server, each whole or not at all,
 //! whatever happens to client, connection or server.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing
-)]
-
 use std::fs;
 use std::io::Write;
-use std::process::{Child, ChildStdin, Command, Output, Stdio};
+use std::process::{ChildStdin, Command, Stdio};
 
 use trips_tests::database::eventually;
 use trips_tests::program::kill;
@@ -18,39 +11,23 @@ use trips_tests::rows::{make_slow, numbered_rows, slow_file};
 use trips_tests::snapshot::{assert_books_balance, assert_nothing_stored};
 use trips_tests::{Database, HEADER, Ingest, Role, Session};
 
-fn trips(database: &Database, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_trips"));
+use crate::common::{Running, run, trips};
+
+fn load(database: &Database, arguments: &[&str]) -> Command {
+    let directory = database.files().dir();
+    let mut command = trips(directory);
     command
         .args(["load", "--dbname", &database.conninfo()])
         .args(arguments)
-        .current_dir(database.files().dir());
+        .current_dir(directory);
     command
 }
 
-/// Status, standard output and standard error.
-fn run(command: &mut Command) -> (Option<i32>, String, String) {
-    ended(command.output().expect("the program can be run"))
-}
-
-fn ended(output: Output) -> (Option<i32>, String, String) {
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("it is text");
-    (
-        output.status.code(),
-        text(output.stdout),
-        text(output.stderr),
-    )
-}
-
 /// A load whose standard input is sent by the test.
-fn start(database: &Database) -> (Child, ChildStdin) {
-    let mut child = trips(database, &["-"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the program can be run");
-    let input = child.stdin.take().expect("it is piped");
-    (child, input)
+fn start(database: &Database) -> (Running, ChildStdin) {
+    let mut running = Running::start(load(database, &["-"]).stdin(Stdio::piped()));
+    let input = running.input();
+    (running, input)
 }
 
 /// Without the time, which is of no interest.
@@ -60,13 +37,6 @@ fn without_time(text: &str) -> String {
         words.drain(place..place + 3);
     }
     words.join(" ")
-}
-
-fn signal(child: &Child, name: &str) {
-    let status = Command::new("kill")
-        .args([&format!("-{name}"), &child.id().to_string()])
-        .status();
-    assert!(status.expect("kill can be run").success());
 }
 
 /// Waits until a client has sent something that the server keeps.
@@ -90,7 +60,7 @@ mod what_is_loaded {
         let database = Database::new();
         let mut session = database.connect();
         let path = database.files().write_rows("t.csv", numbered_rows(0..5000));
-        let (status, out, err) = run(&mut trips(&database, &["t.csv"]));
+        let (status, out, err) = run(&mut load(&database, &["t.csv"]));
         assert_eq!(
             (status, without_time(&out).as_str(), err.as_str()),
             (Some(0), "t.csv: loaded 5,000 rows as ingest 1\n", "")
@@ -98,13 +68,13 @@ mod what_is_loaded {
         let again = Ingest::of(&path).run(&mut session);
         assert_eq!((again.status.as_str(), again.ingest), ("skipped", Some(1)));
         let known = "t.csv: skipped, its content is loaded already as ingest 1\n";
-        let (status, out, _) = run(&mut trips(&database, &["t.csv"]));
+        let (status, out, _) = run(&mut load(&database, &["t.csv"]));
         assert_eq!((status, out.as_str()), (Some(0), known));
         // What comes from a pipe is sent; the server knows it.
         let file = fs::File::open(&path).expect("it is there");
-        let (status, out, _) = run(trips(&database, &["-"]).stdin(file));
+        let (status, out, _) = run(load(&database, &["-"]).stdin(file));
         assert_eq!((status, out), (Some(0), known.replace("t.csv", "stdin")));
-        let (status, _, err) = run(&mut trips(&database, &["--if-loaded", "error", "t.csv"]));
+        let (status, _, err) = run(&mut load(&database, &["--if-loaded", "error", "t.csv"]));
         assert_eq!(status, Some(1));
         assert!(
             err.contains("error: file is already loaded by ingest 1\nHINT:  "),
@@ -121,7 +91,7 @@ mod what_is_loaded {
         let (there, here) = (Database::new(), Database::new());
         let path = there.files().write_rows("t.csv", rows);
         Ingest::of(&path).run(&mut there.connect());
-        let (status, ..) = run(&mut trips(&here, &[&path]));
+        let (status, ..) = run(&mut load(&here, &[&path]));
         assert_eq!(status, Some(0));
         let digest = "SELECT md5(string_agg((t.id & 4294967295)::text || t.departed_at || t.region_id || t.datasource_id || t.origin::text || t.destination::text, ',' ORDER BY t.id))
                         FROM trips.trip t";
@@ -139,7 +109,7 @@ mod what_is_loaded {
             .chain(["x,POINT(1 2),POINT(1 200),2018-05-01 10:00,d".to_owned()]);
         database.files().write_rows("b.csv", bad);
         database.files().write_rows("c.csv", numbered_rows(20..40));
-        let (status, out, err) = run(&mut trips(
+        let (status, out, err) = run(&mut load(
             &database,
             &["a.csv", "b.csv", "missing.csv", "c.csv"],
         ));
@@ -170,12 +140,12 @@ mod what_is_loaded {
             rows[place] = format!("x,POINT(1 2),POINT(1 {}),2018-05-01 10:00,d", 100 + place);
         }
         database.files().write_rows("t.csv", &rows);
-        let (status, out, _) = run(&mut trips(
+        let (status, out, _) = run(&mut load(
             &database,
             &["--on-error", "ignore", "--reject-limit", "11", "t.csv"],
         ));
         assert_eq!((status, out.as_str()), (Some(1), ""));
-        let (status, out, err) = run(&mut trips(
+        let (status, out, err) = run(&mut load(
             &database,
             &["--on-error", "ignore", "--dry-run", "t.csv"],
         ));
@@ -188,7 +158,7 @@ mod what_is_loaded {
             "{err}"
         );
         assert_nothing_stored(&mut database.connect());
-        let (status, out, err) = run(&mut trips(&database, &["--on-error", "ignore", "t.csv"]));
+        let (status, out, err) = run(&mut load(&database, &["--on-error", "ignore", "t.csv"]));
         let shown: Vec<&str> = out.lines().collect();
         assert_eq!((status, err.as_str(), shown.len()), (Some(0), "", 12));
         assert!(
@@ -213,7 +183,7 @@ mod what_is_loaded {
         let database = Database::new();
         let bad = numbered_rows(0..10).chain(["bad row".to_owned()]);
         database.files().write_rows("t.csv", bad);
-        let (status, out, _) = run(&mut trips(
+        let (status, out, _) = run(&mut load(
             &database,
             &["--json", "--on-error=ignore", "t.csv", "t.csv"],
         ));
@@ -244,7 +214,7 @@ mod what_is_loaded {
     fn an_empty_file_is_refused_in_the_words_of_the_server() {
         let database = Database::new();
         database.files().write("t.csv", "");
-        let (status, out, err) = run(&mut trips(&database, &["t.csv"]));
+        let (status, out, err) = run(&mut load(&database, &["t.csv"]));
         assert_eq!((status, out.as_str()), (Some(1), ""));
         assert!(
             err.starts_with("trips: t.csv: error: file \"t.csv\" is empty\nHINT:  "),
@@ -275,7 +245,7 @@ mod what_is_loaded {
             "--dbname",
             &conninfo,
         ];
-        let (status, out, err) = run(Command::new(env!("CARGO_BIN_EXE_trips"))
+        let (status, out, err) = run(trips(database.files().dir())
             .args(arguments)
             .current_dir(database.files().dir()));
         assert_eq!(status, Some(0), "{err}");
@@ -295,18 +265,14 @@ mod what_is_broken_off {
         let (mut session, mut observer) = (database.connect(), database.connect());
         make_slow(&mut session);
         let path = slow_file(&database);
-        let child = trips(&database, &[&path])
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the program can be run");
+        let child = Running::start(&mut load(&database, &[&path]));
         eventually("the server loads", || {
             observer.count(
                 "pg_stat_progress_copy WHERE datname = current_database() AND tuples_processed > 0",
             ) > 0
         });
-        signal(&child, "INT");
-        let (status, out, err) = ended(child.wait_with_output().expect("it ends"));
+        child.signal("INT");
+        let (status, out, err) = child.ended();
         assert_eq!((status, out.as_str()), (Some(1), ""));
         assert!(
             err.contains("canceling statement due to user request"),
@@ -326,8 +292,8 @@ mod what_is_broken_off {
             writeln!(input, "{row}").expect("it is read");
         }
         wait_until_sending(&mut observer);
-        kill(i32::try_from(child.id()).expect("it is a process"));
-        child.wait().expect("it ends");
+        kill(child.pid());
+        child.end();
         eventually("the session is gone", || uploading(&mut observer) == 0);
         assert_nothing_stored(&mut observer);
     }
@@ -347,7 +313,7 @@ mod what_is_broken_off {
               WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'",
         );
         drop(input);
-        let (status, out, err) = ended(child.wait_with_output().expect("it ends"));
+        let (status, out, err) = child.ended();
         assert_eq!((status, out.as_str()), (Some(1), ""));
         assert!(
             err.contains("connection to server was lost\nHINT:  Nothing of the file was loaded."),
@@ -366,14 +332,14 @@ fn memory_of_the_client_is_flat_however_large_the_file() {
     for _ in 0..300 {
         input.write_all(&line).expect("it is read");
     }
-    let status = fs::read_to_string(format!("/proc/{}/status", child.id())).expect("it runs");
+    let status = fs::read_to_string(format!("/proc/{}/status", child.pid())).expect("it runs");
     let peak = status
         .lines()
         .find_map(|line| line.strip_prefix("VmHWM:"))
         .and_then(|text| text.trim().trim_end_matches(" kB").parse::<u64>().ok())
         .expect("the kernel tells");
     drop(input);
-    let (status, _, err) = ended(child.wait_with_output().expect("it ends"));
+    let (status, _, err) = child.ended();
     assert_eq!(status, Some(1), "{err}");
     assert!(peak < 48 << 10, "{peak} kB");
 }
