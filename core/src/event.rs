@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Version of the event contract; it grows when a field changes its meaning.
 pub const VERSION: u32 = 1;
@@ -23,7 +23,7 @@ pub fn interval_after(commit: Duration) -> Duration {
 }
 
 /// What happened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
     /// The load waits for a background worker.
@@ -41,7 +41,7 @@ pub enum Kind {
 }
 
 /// What the load is busy with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Phase {
     /// Waiting for a background worker.
@@ -66,16 +66,18 @@ impl Phase {
     }
 }
 
-/// Why a load failed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+/// Why a load failed. All fields are there in JSON, though some may be null.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
     /// SQLSTATE of the error.
     pub sqlstate: String,
     /// Its primary message.
     pub message: String,
     /// The line of the file at which it stopped, where there is one.
+    #[serde(deserialize_with = "Option::deserialize")]
     pub line: Option<u64>,
     /// The column at fault, where there is one.
+    #[serde(deserialize_with = "Option::deserialize")]
     pub column: Option<String>,
 }
 

@@ -1,56 +1,9 @@
 //! Events as they are pushed. docs/events.md and docs/event.schema.json are the contract.
 
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
+use trips_core::event::VERSION;
 
-/// The contract's version that this program knows.
-const VERSION: u32 = 1;
-
-/// What happened to an ingest.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Kind {
-    /// It waits for a background worker.
-    Queued,
-    /// It began.
-    Started,
-    /// It got on.
-    Progress,
-    /// Its trips can be seen.
-    Completed,
-    /// Nothing was loaded.
-    Failed,
-    /// Its content was loaded before.
-    Skipped,
-}
-
-/// What an ingest is busy with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Phase {
-    /// Waiting for a background worker.
-    Queued,
-    /// Opening the file, and asking whether it is known.
-    Checking,
-    /// Reading and inserting.
-    Loading,
-    /// Nothing any more.
-    Done,
-}
-
-/// Why an ingest failed.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Failure {
-    /// PostgreSQL's code of the error.
-    pub sqlstate: String,
-    /// Its message.
-    pub message: String,
-    /// The line of the file at which the load stopped, from 1.
-    #[serde(deserialize_with = "nullable")]
-    pub line: Option<u64>,
-    /// The column at fault.
-    #[serde(deserialize_with = "nullable")]
-    pub column: Option<String>,
-}
+pub use trips_core::event::{Failure, Kind, Phase};
 
 /// A pushed event, or one of the same form that was made of a row of `trips.ingest_progress`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -64,7 +17,7 @@ pub struct Event {
     /// The ingest.
     pub ingest: u32,
     /// Path of the file on the server, where it is told.
-    #[serde(deserialize_with = "nullable")]
+    #[serde(deserialize_with = "Option::deserialize")]
     pub file: Option<String>,
     /// What the ingest is busy with.
     pub phase: Phase,
@@ -79,7 +32,7 @@ pub struct Event {
     /// Rows inserted a second, over the whole time.
     pub rows_per_second: u64,
     /// Seconds to the end of the file at the speed so far.
-    #[serde(deserialize_with = "nullable")]
+    #[serde(deserialize_with = "Option::deserialize")]
     pub eta_seconds: Option<f64>,
     /// Seconds since the load began.
     pub elapsed_seconds: f64,
@@ -92,15 +45,6 @@ pub struct Event {
     /// Whether it was not pushed but read when catching up.
     #[serde(skip_deserializing, skip_serializing_if = "std::ops::Not::not")]
     pub caught_up: bool,
-}
-
-/// A field that must be there, though it may be null.
-fn nullable<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
-where
-    D: Deserializer<'de>,
-    T: Deserialize<'de>,
-{
-    Option::deserialize(deserializer)
 }
 
 impl Event {

@@ -1,5 +1,7 @@
 //! An ingest as far as it is known, from events and from rows of the server's view.
 
+use trips_core::event::VERSION;
+
 use super::event::{Event, Failure, Kind, Phase};
 
 /// SQLSTATE of an end that nobody could tell of, as the server gives it.
@@ -95,7 +97,7 @@ impl Ingest {
             None => Kind::Progress,
         };
         Some(Event {
-            version: 1,
+            version: VERSION,
             event,
             sequence: self.sequence,
             ingest: self.id,

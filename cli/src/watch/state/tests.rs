@@ -1,7 +1,5 @@
 //! What counts as news, whatever comes in whatever order.
 
-#![allow(clippy::indexing_slicing)]
-
 use proptest::prelude::*;
 
 use super::*;
