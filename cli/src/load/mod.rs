@@ -15,7 +15,7 @@ use crate::connect::{Server, Session};
 use crate::error::Error;
 use input::Input;
 use send::{Loaded, Status};
-use show::Progress;
+use show::{Observer, Progress};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -92,10 +92,11 @@ impl Options {
 /// The server cannot be reached. What is wrong with a file is printed, and the others are loaded.
 pub async fn run(server: &Server, options: &Options) -> Result<ExitCode, Error> {
     let mut session = server.connect().await?;
+    let observer = Observer::of(server, &session).await;
     let mut all_loaded = true;
     for path in &options.files {
         let name = input::name_of(path);
-        match load(server, &mut session, options, path).await {
+        match load(server, &mut session, &observer, options, path).await {
             Ok(loaded) => show::result(&loaded, options.json)?,
             Err(error) => {
                 all_loaded = false;
@@ -118,6 +119,7 @@ pub async fn run(server: &Server, options: &Options) -> Result<ExitCode, Error> 
 async fn load(
     server: &Server,
     session: &mut Session,
+    observer: &Observer,
     options: &Options,
     path: &Path,
 ) -> Result<Loaded, Error> {
@@ -125,7 +127,7 @@ async fn load(
         return known::skip(path, ingest, options);
     }
     let input = Input::open(path)?;
-    let progress = Progress::start(server, session, &input).await;
+    let progress = Progress::start(observer, &input);
     let sent = {
         let work = send::send(&session.client, input, options, &progress);
         tokio::pin!(work);

@@ -1,11 +1,12 @@
 //! What the user sees of a load: a bar while it runs, and words at its end.
 
 use std::io::{self, IsTerminal, Write};
+use std::sync::Arc;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tokio::task::JoinHandle;
-use tokio_postgres::AsyncMessage;
+use tokio_postgres::{AsyncMessage, Client};
 
 use super::input::Input;
 use super::send::{Loaded, Rejected, Status};
@@ -30,10 +31,37 @@ pub struct Progress {
     asking: Option<JoinHandle<()>>,
 }
 
+/// A second session, which asks how far the first one's loads are.
+#[derive(Debug)]
+pub struct Observer {
+    /// Whether standard error is a terminal.
+    shows: bool,
+    /// What asks, and the process of the backend that it asks about; none where there is no second session to be had.
+    asks: Option<(Arc<Client>, i32)>,
+}
+
+impl Observer {
+    /// Of the loads of `session`, where there is a terminal that they are shown on.
+    pub async fn of(server: &Server, session: &Session) -> Observer {
+        let shows = io::stderr().is_terminal();
+        let asks = match shows {
+            true => Observer::open(server, session).await.ok(),
+            false => None,
+        };
+        Observer { shows, asks }
+    }
+
+    async fn open(server: &Server, session: &Session) -> Result<(Arc<Client>, i32), Error> {
+        let backend = session.client.query_one("SELECT pg_backend_pid()", &[]);
+        let pid = backend.await?.try_get(0)?;
+        Ok((Arc::new(server.connect().await?.client), pid))
+    }
+}
+
 impl Progress {
-    /// Shows the load of `input` by `session`.
-    pub async fn start(server: &Server, session: &Session, input: &Input) -> Progress {
-        if !io::stderr().is_terminal() {
+    /// Shows the load of `input`.
+    pub fn start(observer: &Observer, input: &Input) -> Progress {
+        if !observer.shows {
             return Progress {
                 bar: ProgressBar::hidden(),
                 asking: None,
@@ -46,7 +74,8 @@ impl Progress {
         }));
         bar.set_prefix(short_name(input.name()));
         bar.set_message("sending");
-        let asking = ask(server, session, bar.clone()).await;
+        let asking = observer.asks.clone();
+        let asking = asking.map(|(client, pid)| tokio::spawn(ask(client, pid, bar.clone())));
         Progress { bar, asking }
     }
 
@@ -90,35 +119,23 @@ fn style(template: &str) -> ProgressStyle {
     )
 }
 
-/// Moves the bar while the server loads, from a session of its own. Without one the bar stays where it is.
-async fn ask(server: &Server, session: &Session, bar: ProgressBar) -> Option<JoinHandle<()>> {
-    let backend = session.client.query_one("SELECT pg_backend_pid()", &[]);
-    let pid: i32 = backend.await.ok()?.try_get(0).ok()?;
-    let observer = server.connect().await.ok()?;
-    Some(tokio::spawn(async move {
-        loop {
-            tokio::time::sleep(ASK_EVERY).await;
-            let row = observer
-                .client
-                .query_opt(
-                    "SELECT bytes_processed, bytes_total FROM pg_stat_progress_copy WHERE pid = $1 AND bytes_total > 0",
-                    &[&pid],
-                )
-                .await;
-            match row {
-                Ok(None) => {}
-                Ok(Some(row)) => {
-                    if let (Ok(done), Ok(total)) =
-                        (row.try_get::<_, i64>(0), row.try_get::<_, i64>(1))
-                    {
-                        bar.set_length(u64::try_from(total).unwrap_or(0));
-                        bar.set_position(u64::try_from(done).unwrap_or(0));
-                    }
-                }
-                Err(_) => return,
-            }
+/// Moves the bar while the server loads.
+async fn ask(client: Arc<Client>, pid: i32, bar: ProgressBar) {
+    loop {
+        tokio::time::sleep(ASK_EVERY).await;
+        let row = client
+            .query_opt(
+                "SELECT bytes_processed, bytes_total FROM pg_stat_progress_copy WHERE pid = $1 AND bytes_total > 0",
+                &[&pid],
+            )
+            .await;
+        let Ok(row) = row else { return };
+        let counts = row.map(|row| (row.try_get::<_, i64>(0), row.try_get::<_, i64>(1)));
+        if let Some((Ok(done), Ok(total))) = counts {
+            bar.set_length(u64::try_from(total).unwrap_or(0));
+            bar.set_position(u64::try_from(done).unwrap_or(0));
         }
-    }))
+    }
 }
 
 /// Prints what became of a file.
