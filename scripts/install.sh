@@ -2,6 +2,9 @@
 # Builds the extension for the PostgreSQL in use and installs it there, unless that very build is installed already.
 #
 #     scripts/install.sh            PG_CONFIG or PG_MAJOR choose the PostgreSQL, as in setup.sh
+#
+# FAULT_POINTS=1 installs a build in which tests can make an ingest fail. As after a test build, the next call without it
+# puts the real one back.
 
 # shellcheck source=scripts/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -12,6 +15,10 @@ main() {
     cd "$ROOT"
     use_postgres
     STAMP=$TARGET/installed-pg$PG_MAJOR
+    if [ -n "${FAULT_POINTS:-}" ]; then
+        build_and_install --features fault_points
+        return
+    fi
     if is_installed; then
         return
     fi
@@ -35,8 +42,9 @@ is_installed() {
     installed_files | checksums | cmp -s - "$STAMP"
 }
 
+# build_and_install OPTION...
 build_and_install() {
-    local options=()
+    local options=("$@")
     is_writable || {
         have sudo || fail "$("$PG_CONFIG" --pkglibdir) belongs to root and there is no sudo: run this as root"
         options+=(--sudo)

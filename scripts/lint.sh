@@ -18,7 +18,10 @@ main() {
     # The extension apart from the rest: its features choose the PostgreSQL.
     check 'clippy, extension' cargo clippy --quiet -p trips_ext --all-targets \
         --no-default-features --features "pg$PG_MAJOR pg_test" -- -D warnings
-    check 'clippy, other crates' cargo clippy --quiet --workspace --exclude trips_ext --all-targets -- -D warnings
+    check 'clippy, extension with fault points' cargo clippy --quiet -p trips_ext \
+        --no-default-features --features "pg$PG_MAJOR fault_points" -- -D warnings
+    check 'clippy, other crates' cargo clippy --quiet --workspace --exclude trips_ext --all-targets \
+        --features trips_tests/fault_points -- -D warnings
     export RUSTDOCFLAGS='-D warnings'
     # The docs are for those who work on it: an extension has no public items.
     check 'rustdoc, extension' cargo doc --quiet --no-deps --document-private-items -p trips_ext \

@@ -30,8 +30,18 @@ main() {
     "$ROOT/scripts/setup.sh" --test
     use_postgres
     cargo_suite unit cargo test --no-fail-fast -p trips_core -p trips_tools -- --show-output
+    fault_suite
     if suite install "$ROOT/scripts/install.sh"; then
         server_suites
+    else
+        FAILED=$((FAILED + 1))
+    fi
+}
+
+# Before the others: these leave the build that is used in its place.
+fault_suite() {
+    if suite install-fault-points env FAULT_POINTS=1 "$ROOT/scripts/install.sh"; then
+        cargo_suite fault-points cargo test --no-fail-fast -p trips_tests --features fault_points --test fault_points -- --show-output
     else
         FAILED=$((FAILED + 1))
     fi

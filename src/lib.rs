@@ -9,6 +9,7 @@ use pgrx::prelude::*;
 mod api;
 mod area;
 mod error;
+mod fault;
 mod inbox;
 mod ingest;
 mod jobs;
@@ -72,6 +73,7 @@ pgrx::extension_sql_file!("../sql/search_path.sql", name = "search_path", finali
 #[pg_guard]
 pub extern "C-unwind" fn _PG_init() {
     settings::register();
+    fault::register();
     inbox::register();
 }
 

@@ -7,6 +7,7 @@
 pub mod area;
 pub mod error;
 pub mod event;
+pub mod fault;
 pub mod inbox;
 pub mod ingest;
 pub mod page;

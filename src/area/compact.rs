@@ -11,6 +11,7 @@ use super::removal;
 use super::runs::{self, Run};
 use super::store::Trees;
 use super::writer::{self, Tables, Writer};
+use crate::fault::{self, Point};
 use crate::postgres::query::Snapshot;
 use crate::postgres::relation::{LockMode, Relation};
 use crate::postgres::signals::AllBlocked;
@@ -41,6 +42,7 @@ pub struct Summary {
 /// # Errors
 /// As `runs::all`, and what the threads meet.
 pub fn all() -> Result<Summary, Error> {
+    fault::arm();
     let _lock = runs::lock();
     let runs = runs::all(Snapshot::Latest)?;
     let mut summary = Summary {
@@ -117,6 +119,7 @@ fn merge(runs: &[Run]) -> Result<(), Error> {
     written(plus, 1, common_ingest(runs), &added, &mut writer);
     written(minus, -1, None, &taken, &mut writer);
     writer.finish();
+    fault::reach(Point::Merge);
     removal::replaced(runs)?;
     removal::arrange()
 }

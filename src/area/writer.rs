@@ -6,6 +6,7 @@ use trips_core::area::days::DayCounts;
 use trips_core::area::indexer::Trees;
 use trips_core::area::leaf::LeafColumns;
 
+use crate::fault::{self, Point};
 use crate::postgres::bulk_insert::BulkInsert;
 use crate::postgres::relation::{LockMode, Relation};
 use crate::postgres::role::ActingAsOwner;
@@ -111,6 +112,7 @@ impl<'t> Writer<'t> {
     }
 
     fn flush(&mut self) {
+        fault::reach(Point::Run);
         let leaves = self.leaves.iter();
         let points: Vec<_> = leaves
             .map(|(id, columns)| [Value::Int8(*id), Value::Bytes(&columns.points)])

@@ -14,6 +14,7 @@ use super::sink::{Database, Nowhere, Sink};
 use super::tally::Tally;
 use super::{guard, ledger, target};
 use crate::area::writer::Tables;
+use crate::fault::{self, Point};
 use crate::postgres::copy_progress::CopyProgress;
 use crate::postgres::signals::AllBlocked;
 use crate::postgres::{message, spi};
@@ -62,6 +63,7 @@ pub struct Summary {
 /// # Errors
 /// Those of a load.
 pub fn check(input: Input<'_>, options: &Options) -> Result<Summary, Error> {
+    fault::arm();
     let since = Instant::now();
     let _trip = target::open()?;
     let file = input.name();
@@ -95,6 +97,7 @@ pub fn load(
     options: &Options,
     reporter: &Reporter,
 ) -> Result<Summary, Error> {
+    fault::arm();
     let since = Instant::now();
     let trip = target::open()?;
     let file = input.name();
@@ -126,6 +129,7 @@ pub fn load(
     })?;
     drop(shown);
     database.finish(tally.counts().rows)?;
+    fault::reach(Point::Ledger);
     guard::keep(&trip)?;
     let counts = tally.counts();
     ledger::enter(&ledger::Entry {
@@ -138,6 +142,7 @@ pub fn load(
     })?;
     reporter.finished();
     push(&completed(ingest, reporter, file, counts))?;
+    fault::reach(Point::End);
     Ok(Summary {
         ingest: Some(ingest),
         status: Status::Loaded,

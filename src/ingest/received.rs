@@ -12,6 +12,7 @@ use trips_core::Error;
 use trips_core::ingest::row;
 
 use crate::error;
+use crate::fault::{self, Point};
 use crate::postgres::temporary_file::TemporaryFile;
 use crate::postgres::transaction;
 
@@ -61,6 +62,7 @@ impl Received {
         let written = self.file.write(bytes, self.length);
         written.map_err(|source| Error::KeepReceived { source })?;
         self.length += bytes.len() as u64;
+        fault::reach(Point::Upload);
         Ok(())
     }
 
@@ -108,6 +110,7 @@ impl Received {
 /// # Errors
 /// The part cannot be kept. What the server raises leaves as a panic, here and below.
 pub fn add_part(part: &[u8]) -> Result<u64, Error> {
+    fault::arm();
     OPEN.with_borrow_mut(|open| {
         open.look_after();
         let upload = open.upload.get_or_insert_with(Received::new);
@@ -131,6 +134,7 @@ pub fn end_upload() {
 
 /// A statement on `trips.inbox` begins.
 pub fn begin_statement() {
+    fault::arm();
     OPEN.with_borrow_mut(|open| {
         open.look_after();
         open.statements.push(Received::new());

@@ -9,7 +9,7 @@ use super::rejects;
 use crate::area::collect::Collector;
 use crate::area::compact;
 use crate::area::writer::{Tables, Writer};
-
+use crate::fault::{self, Point};
 use crate::postgres::bulk_insert::BulkInsert;
 use crate::postgres::memory::Context;
 use crate::postgres::relation::Relation;
@@ -125,11 +125,13 @@ impl Sink for Database<'_> {
         self.trees.add(batch)?;
         // SAFETY: target::open has checked that the table has the columns that the parsers form tuples of.
         unsafe { self.insert.insert(&batch.tuples) };
+        fault::reach(Point::Insert);
         self.arguments
             .lend(|| rejects::store(self.ingest, self.file, &batch.rejects))
     }
 
     fn id(&mut self, dimension: Dimension, name: &str) -> Result<i16, Error> {
+        fault::reach(Point::Name);
         self.arguments.lend(|| self.dimensions.id(dimension, name))
     }
 }

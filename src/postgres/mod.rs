@@ -7,6 +7,8 @@ mod brin;
 pub mod bulk_insert;
 pub mod copy_progress;
 pub mod exit;
+#[cfg(feature = "fault_points")]
+pub mod fault;
 pub mod latch;
 pub mod memory;
 pub mod message;

@@ -25,6 +25,7 @@ use trips_core::ingest::tuple::{TUPLE_LENGTH, Tuple};
 use trips_core::page::{PAGE_BYTES, Page, Stamp};
 
 use super::relation::Relation;
+use crate::fault::{self, Point};
 
 /// Pages that are appended at a time: 4 MiB.
 const PAGES: usize = 512;
@@ -216,6 +217,7 @@ impl FileEnd {
     /// Puts pages behind the file's end.
     fn write(&self, logged: Logged<'_>, path: &str) {
         let Logged { first, pages, .. } = logged;
+        fault::reach(Point::Append);
         // SAFETY: any place in WAL may be asked for; the pages are valid.
         unsafe {
             pg_sys::XLogFlush(logged.wal_end);

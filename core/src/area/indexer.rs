@@ -15,6 +15,7 @@ use super::leaf::{self, LeafColumns};
 use super::merge::{self, Leaves};
 use super::{End, Entry};
 use crate::Error;
+use crate::fault::{self, Point};
 use crate::threads::{self, Control};
 
 /// Rows that wait for the caller; each has up to 20 KB.
@@ -89,7 +90,7 @@ impl Indexer {
         Indexer::start(|end, link| {
             let entries = Arc::clone(entries);
             move || {
-                let tree = build::build(&entries, run, end, |row| link.send(Message::Row(row)))?;
+                let tree = build::build(&entries, run, end, |row| link.row(row))?;
                 drop(entries);
                 link.send(Message::Done(end, tree, Tree::default()))
             }
@@ -111,7 +112,7 @@ impl Indexer {
                     link: link.clone(),
                     inputs: signs.iter().map(|_| AskedInput::default()).collect(),
                 };
-                let emit = |row| link.send(Message::Row(row));
+                let emit = |row| link.row(row);
                 let (plus, minus) = merge::merge(
                     &signs,
                     &mut leaves,
@@ -242,6 +243,11 @@ struct Link {
 }
 
 impl Link {
+    fn row(&self, row: Row) -> Result<(), Error> {
+        fault::reach(Point::Tree)?;
+        self.send(Message::Row(row))
+    }
+
     fn send(&self, message: Message) -> Result<(), Error> {
         select! {
             send(self.out, message) -> sent => sent.map_err(|_| Error::Stopped),

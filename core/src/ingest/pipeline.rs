@@ -16,6 +16,7 @@ use super::batch::{Batch, Dimension, Names, Parser};
 use super::header::Header;
 use super::source::{Block, Blocks, Digest, Source};
 use crate::Error;
+use crate::fault::{self, Point};
 use crate::threads::{self, Control, lock};
 
 /// How much a pipeline takes of the machine.
@@ -209,7 +210,8 @@ fn read(
     stopped: &Receiver<()>,
 ) -> Result<Digest, Error> {
     for queue in queues.iter().cycle() {
-        let block = match blocks.next() {
+        let next = fault::reach(Point::Read).and_then(|()| blocks.next());
+        let block = match next {
             Ok(Some(block)) => Ok(block),
             Ok(None) => break,
             Err(error) => Err(error),
@@ -235,7 +237,11 @@ fn parse(
             recv(blocks) -> block => match block { Ok(block) => block, Err(_) => return },
             recv(stopped) -> _ => return,
         };
-        let (message, last) = match block.and_then(|block| parser.parse(&block)) {
+        let batch = block.and_then(|block| {
+            fault::reach(Point::Parse)?;
+            parser.parse(&block)
+        });
+        let (message, last) = match batch {
             Ok(batch) => (Message::Batch(batch), false),
             Err(error) => (Message::Failed(error), true),
         };
