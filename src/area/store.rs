@@ -1,6 +1,7 @@
 //! Reading trees: nodes and leaves by their ids, and the leaves of a run one after the other.
 
 use std::borrow::Cow;
+use std::ffi::CStr;
 
 use trips_core::Error;
 use trips_core::area::leaf::{LeafColumns, LeafRow};
@@ -8,6 +9,7 @@ use trips_core::area::search::{NodeRow, Store};
 use trips_core::area::{Corrupt, End, id};
 
 use super::writer::FIRST_PARTS;
+use crate::postgres::key_scan::KeyScan;
 use crate::postgres::planner::KeyLookups;
 use crate::postgres::query::{Snapshot, Statement};
 use crate::postgres::receiver::Row;
@@ -47,9 +49,54 @@ static PARTS_BETWEEN: Statement = Statement::new(
 /// The tables of the trees, as their owner reads them.
 pub struct Trees {
     snapshot: Snapshot,
-    _node: Relation,
-    leaf: Relation,
+    node: Table,
+    leaf: Table,
     _lookups: KeyLookups,
+}
+
+/// A table whose rows are looked up by their ids.
+enum Table {
+    /// An ordinary one, as the caller's statement sees it.
+    Scanned(KeyScan),
+    /// Any other.
+    Asked(Relation),
+}
+
+impl Table {
+    fn open(name: &CStr, snapshot: Snapshot) -> Table {
+        let relation = Relation::open(c"trips", name, LockMode::AccessShare);
+        match snapshot {
+            Snapshot::Caller => KeyScan::open(relation).map_or_else(Table::Asked, Table::Scanned),
+            Snapshot::Latest => Table::Asked(relation),
+        }
+    }
+
+    fn relation(&self) -> &Relation {
+        match self {
+            Table::Scanned(scan) => scan.relation(),
+            Table::Asked(relation) => relation,
+        }
+    }
+
+    /// Shows the rows with these ids, which ascend, to `take`; `statement` asks for them where they are not scanned.
+    fn each(
+        &mut self,
+        ids: &[i64],
+        statement: &Statement,
+        snapshot: Snapshot,
+        take: impl FnMut(&Row<'_>) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let _owner = ActingAsOwner::of(self.relation());
+        match self {
+            Table::Scanned(scan) => scan.each(ids, take).map(drop),
+            Table::Asked(_) => statement
+                .each(&[Value::Int8s(ids)], snapshot, take)
+                .map(drop),
+        }
+    }
 }
 
 impl Trees {
@@ -57,8 +104,8 @@ impl Trees {
     pub fn open(snapshot: Snapshot) -> Trees {
         Trees {
             snapshot,
-            _node: Relation::open(c"trips", c"area_node", LockMode::AccessShare),
-            leaf: Relation::open(c"trips", c"area_leaf", LockMode::AccessShare),
+            node: Table::open(c"area_node", snapshot),
+            leaf: Table::open(c"area_leaf", snapshot),
             _lookups: KeyLookups::begin(),
         }
     }
@@ -74,7 +121,7 @@ impl Trees {
         number: u32,
         limit: usize,
     ) -> Result<Vec<LeafColumns>, Error> {
-        let _owner = ActingAsOwner::of(&self.leaf);
+        let _owner = ActingAsOwner::of(self.leaf.relation());
         let mut leaves: Vec<(i64, LeafColumns)> = Vec::new();
         let first = id::leaf(run, end, number);
         let arguments = [
@@ -131,15 +178,10 @@ impl Store for Trees {
         ids: &[i64],
         each: &mut dyn FnMut(i64, &dyn NodeRow) -> Result<(), Error>,
     ) -> Result<(), Error> {
-        if ids.is_empty() {
-            return Ok(());
-        }
-        let _owner = ActingAsOwner::of(&self.leaf);
-        NODES.each(&[Value::Int8s(ids)], self.snapshot, |row| {
+        self.node.each(ids, &NODES, self.snapshot, |row| {
             let (id, children) = id_and_bytes(row)?;
             each(id, &Node { children, row })
-        })?;
-        Ok(())
+        })
     }
 
     fn leaves(
@@ -147,20 +189,16 @@ impl Store for Trees {
         ids: &[i64],
         each: &mut dyn FnMut(i64, &dyn LeafRow) -> Result<(), Error>,
     ) -> Result<(), Error> {
-        if ids.is_empty() {
-            return Ok(());
-        }
-        let _owner = ActingAsOwner::of(&self.leaf);
-        LEAVES.each(&[Value::Int8s(ids)], self.snapshot, |row| {
+        let snapshot = self.snapshot;
+        self.leaf.each(ids, &LEAVES, snapshot, |row| {
             let (id, points) = id_and_bytes(row)?;
             let leaf = Leaf {
                 id,
                 points,
-                snapshot: self.snapshot,
+                snapshot,
             };
             each(id, &leaf)
-        })?;
-        Ok(())
+        })
     }
 }
 

@@ -9,6 +9,7 @@ pub mod copy_progress;
 pub mod exit;
 #[cfg(feature = "fault_points")]
 pub mod fault;
+pub mod key_scan;
 pub mod latch;
 pub mod memory;
 pub mod message;

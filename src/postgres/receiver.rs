@@ -15,6 +15,23 @@ pub struct Row<'r> {
     detoasted: &'r Context,
 }
 
+impl<'r> Row<'r> {
+    /// One whose columns are these, each with its type; what is detoasted is allocated in `detoasted`.
+    pub(super) fn new(
+        values: &'r [pg_sys::Datum],
+        nulls: &'r [bool],
+        types: &'r [pg_sys::Oid],
+        detoasted: &'r Context,
+    ) -> Row<'r> {
+        Row {
+            values,
+            nulls,
+            types,
+            detoasted,
+        }
+    }
+}
+
 impl Row<'_> {
     /// A `smallint`; none is null, here and below.
     pub fn int2(&self, column: usize) -> Option<i16> {
@@ -165,12 +182,12 @@ impl<'f> Receiver<'f> {
     fn receive(&mut self, row: Columns) -> bool {
         // SAFETY: `row` has as many elements, which stay until the executor is given back control.
         let row = unsafe {
-            Row {
-                values: std::slice::from_raw_parts(row.values, row.count),
-                nulls: std::slice::from_raw_parts(row.nulls, row.count),
-                types: &self.types,
-                detoasted: &self.detoasted,
-            }
+            Row::new(
+                std::slice::from_raw_parts(row.values, row.count),
+                std::slice::from_raw_parts(row.nulls, row.count),
+                &self.types,
+                &self.detoasted,
+            )
         };
         let executor = self.caller.enter();
         self.result = (self.take)(&row);
