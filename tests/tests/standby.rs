@@ -60,7 +60,7 @@ impl Scene {
         }
     }
 
-    /// Transactions, one after another: loads, and whatever else writes.
+    /// Transactions, one after another: loads, then whatever else writes, of which each row comes with an image of its page.
     fn transactions(&self) -> Vec<String> {
         let load = |number: usize| {
             format!(
@@ -77,15 +77,15 @@ impl Scene {
         vec![
             load(1),
             load(2),
-            format!("SELECT trips_forget({})", ingest(0)),
             load(3),
             "SELECT trips_compact()".to_owned(),
             load(4),
+            load(5),
+            format!("SELECT trips_forget({})", ingest(0)),
             format!(
                 "UPDATE trips.trip SET destination = origin WHERE id >> 32 = {} AND id % 7 = 0",
                 ingest(3)
             ),
-            load(5),
         ]
     }
 
