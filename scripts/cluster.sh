@@ -5,7 +5,6 @@
 #     scripts/cluster.sh copy DIR FROM      makes DIR a standby of FROM, which runs; to be started
 #     scripts/cluster.sh promote DIR        ends its time as a standby
 #     scripts/cluster.sh stop DIR           stops this server and no other
-#     scripts/cluster.sh crash DIR          kills all its processes at once
 #     scripts/cluster.sh status DIR         prints the conninfo when it runs; exit status 3 when not
 #     scripts/cluster.sh home DIR           prints where its files are
 #     scripts/cluster.sh destroy DIR        stops it and deletes its files
@@ -25,7 +24,7 @@ MAX_SOCKET_PATH=107
 
 main() {
     local command=${1:-} directory=${2:-} extra=${3:-}
-    [ -n "$directory" ] || fail "usage: scripts/cluster.sh start|copy|promote|stop|crash|status|home|destroy DIR [FILE|FROM]"
+    [ -n "$directory" ] || fail "usage: scripts/cluster.sh start|copy|promote|stop|status|home|destroy DIR [FILE|FROM]"
     [ -z "$extra" ] || extra=$(realpath "$extra")
     # Where no PostgreSQL is, there is nothing to stop.
     [[ $command =~ ^(stop|destroy)$ && ! -x $(find_pg_config) ]] && return
@@ -45,7 +44,6 @@ main() {
         copy) copy "$directory" "$extra" ;;
         promote) as_server "$PG_BIN/pg_ctl" -D "$DATA" -s -w -t 120 promote ;;
         stop) stop ;;
-        crash) crash ;;
         status) status ;;
         home) echo "$CLUSTER_HOME" ;;
         destroy) destroy ;;
@@ -172,28 +170,6 @@ copy() {
     primary=$("$ROOT/scripts/cluster.sh" status "$2") || fail "$2 does not run"
     make_home "$1"
     as_server "$PG_BIN/pg_basebackup" -d "$primary" -D "$DATA" -R -C -S "standby_$$" -c fast
-}
-
-# SIGKILL to all. The server is stopped first, so that it starts no new process while its children are looked for: those of a dead
-# one are nobody's.
-crash() {
-    local server processes process
-    server=$(as_server head -n 1 "$DATA/postmaster.pid")
-    kill -STOP "$server"
-    processes="$server $(children_of "$server")"
-    kill -KILL "$server"
-    for process in $processes; do
-        kill -KILL "$process" 2>/dev/null || true
-        while [ -e "/proc/$process" ] && ! grep -q '^State:.Z' "/proc/$process/status" 2>/dev/null; do
-            sleep 0.01
-        done
-    done
-    # Where nobody has waited for the dead server yet, its number still looks like one that runs.
-    rm -f "$DATA/postmaster.pid" "$SOCKETS/.s.PGSQL.$PORT.lock"
-}
-
-children_of() {
-    grep -ls "^PPid:[[:space:]]*$1\$" /proc/[0-9]*/status | cut -d/ -f3 || true
 }
 
 status() {

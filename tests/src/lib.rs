@@ -8,6 +8,7 @@
 pub mod aftermath;
 pub mod ask_random;
 pub mod cluster;
+pub mod content;
 pub mod database;
 pub mod facts;
 pub mod files;
@@ -21,6 +22,7 @@ pub mod question;
 pub mod refusal;
 pub mod rows;
 pub mod snapshot;
+pub mod sound;
 pub mod space;
 
 pub use database::{Database, Role, Session};

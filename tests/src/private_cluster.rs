@@ -4,11 +4,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::str::FromStr;
 
+use postgres::config::Host;
 use postgres::{Config, NoTls};
 
 use crate::cluster::unique_name;
 use crate::database::{Session, eventually};
 use crate::files::Files;
+use crate::program::signal;
 
 /// A cluster that runs, until the value is dropped. With checksums, so that a page that is not what was written is an
 /// error.
@@ -17,6 +19,8 @@ pub struct PrivateCluster {
     directory: PathBuf,
     settings: String,
     conninfo: String,
+    /// Where its files are, once it has been started.
+    home: PathBuf,
     files: Option<Files>,
 }
 
@@ -35,6 +39,7 @@ impl PrivateCluster {
             directory: root().join("target").join(unique_name(purpose)),
             settings: settings.to_owned(),
             conninfo: String::new(),
+            home: PathBuf::new(),
             files: None,
         }
     }
@@ -54,8 +59,8 @@ impl PrivateCluster {
         self.conninfo = self.script("start", &[&settings]).trim().to_owned();
         std::fs::remove_file(settings).expect("target can be written");
         if self.files.is_none() {
-            let home = self.script("home", &[]);
-            let exchange = Path::new(home.trim()).join("exchange");
+            self.home = PathBuf::from(self.script("home", &[]).trim());
+            let exchange = self.home.join("exchange");
             self.files = Some(Files::in_directory(exchange.join("files")));
         }
     }
@@ -70,9 +75,33 @@ impl PrivateCluster {
         self.script("stop", &[]);
     }
 
-    /// Kills all its processes at once.
+    /// Kills all its processes at once. The server is stopped first, so that it starts no new process while its children
+    /// are looked for: those of a dead one are nobody's.
     pub fn crash(&self) {
-        self.script("crash", &[]);
+        let data = self.data();
+        let server = std::fs::read_to_string(data.join("postmaster.pid")).expect("it runs");
+        let server = server.lines().next().and_then(|pid| pid.parse().ok());
+        let server: i32 = server.expect("the file begins with a number");
+        signal("STOP", &[server]);
+        let mut processes = children_of(server);
+        processes.push(server);
+        signal("KILL", &processes);
+        eventually("all are gone", || processes.iter().all(|pid| is_dead(*pid)));
+        // Where nobody has waited for the dead server yet, its number still looks like one that runs.
+        let lock = data.join("postmaster.pid");
+        std::fs::remove_file(lock).expect("the server left it");
+        let socket = Config::from_str(&self.conninfo).expect("conninfo is valid");
+        if let (Some(Host::Unix(directory)), Some(port)) =
+            (socket.get_hosts().first(), socket.get_ports().first())
+        {
+            let lock = directory.join(format!(".s.PGSQL.{port}.lock"));
+            std::fs::remove_file(lock).expect("the server left it");
+        }
+    }
+
+    /// The libpq connection string of a superuser, for programs.
+    pub fn conninfo(&self) -> &str {
+        &self.conninfo
     }
 
     /// A session of the superuser.
@@ -89,9 +118,13 @@ impl PrivateCluster {
 
     /// All that its server has logged.
     pub fn log(&self) -> String {
-        let home = self.script("home", &[]);
-        let log = std::fs::read(Path::new(home.trim()).join("log")).expect("there is a log");
+        let log = std::fs::read(self.home.join("log")).expect("there is a log");
         String::from_utf8_lossy(&log).into_owned()
+    }
+
+    /// Where the server's own files are.
+    pub fn data(&self) -> PathBuf {
+        self.home.join("data")
     }
 
     /// Files that its server can read.
@@ -120,6 +153,28 @@ impl Drop for PrivateCluster {
         self.files = None;
         self.script("destroy", &[]);
     }
+}
+
+/// The processes that a process has started.
+fn children_of(parent: i32) -> Vec<i32> {
+    let processes = Path::new("/proc").read_dir().expect("the kernel tells");
+    let pids = processes.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+    pids.filter(|pid| state_of(*pid).is_some_and(|(_, of)| of == parent))
+        .collect()
+}
+
+/// Whether a process is gone, or only waits to be noticed by its parent.
+fn is_dead(pid: i32) -> bool {
+    state_of(pid).is_none_or(|(state, _)| state == "Z")
+}
+
+/// The state of a process, and its parent; none if it is gone.
+fn state_of(pid: i32) -> Option<(String, i32)> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // Its name may hold anything.
+    let (_, rest) = stat.rsplit_once(')')?;
+    let mut words = rest.split_whitespace();
+    Some((words.next()?.to_owned(), words.next()?.parse().ok()?))
 }
 
 fn root() -> &'static Path {

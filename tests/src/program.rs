@@ -22,6 +22,14 @@ pub fn kill(process: i32) {
     run(Command::new("kill").args(["-KILL", &process.to_string()]));
 }
 
+/// Sends a signal to processes, of which some may have ended already.
+pub fn signal(name: &str, processes: &[i32]) {
+    let mut command = Command::new("kill");
+    command.args(["-s", name, "--"]);
+    command.args(processes.iter().map(i32::to_string));
+    command.output().expect("there is a program kill");
+}
+
 /// Runs a program, which must succeed.
 #[track_caller]
 pub fn run(command: &mut Command) -> Output {

@@ -7,8 +7,11 @@ use postgres::Client;
 /// The rows of each table of the schema `trips`, as text, in order.
 pub type Snapshot = BTreeMap<String, Vec<String>>;
 
-/// All that the extension's tables hold of trips: what is noted of ingests that ran stays, whatever came of them.
-pub fn snapshot(client: &mut Client) -> Snapshot {
+/// How many rows each table of the schema `trips` has, and a hash of them.
+pub type Digest = BTreeMap<String, (i64, String)>;
+
+/// The tables that hold something of trips: what is noted of ingests that ran stays, whatever came of them.
+fn tables(client: &mut Client) -> Vec<String> {
     let tables = client
         .query(
             "SELECT relname::text FROM pg_class
@@ -17,9 +20,28 @@ pub fn snapshot(client: &mut Client) -> Snapshot {
             &[],
         )
         .expect("the catalogue answers");
+    tables.iter().map(|table| table.get(0)).collect()
+}
+
+/// What tells a [`snapshot`] from any other, of tables that are too large to be kept.
+pub fn digest(client: &mut Client) -> Digest {
+    let mut digest = Digest::new();
+    for table in tables(client) {
+        let query = format!(
+            "SELECT count(*), coalesce(sum(hashtextextended(t::text, 0)), 0)::text FROM trips.{table} t"
+        );
+        let row = client
+            .query_one(&query, &[])
+            .expect("the table can be read");
+        digest.insert(table, (row.get(0), row.get(1)));
+    }
+    digest
+}
+
+/// All that the extension's tables hold of trips.
+pub fn snapshot(client: &mut Client) -> Snapshot {
     let mut snapshot = Snapshot::new();
-    for table in tables {
-        let table: String = table.get(0);
+    for table in tables(client) {
         let rows = client
             .query(
                 &format!("SELECT t::text FROM trips.{table} t ORDER BY t::text COLLATE \"C\""),

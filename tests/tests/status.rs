@@ -8,7 +8,7 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use trips_tests::aftermath::assert_nothing_left;
 use trips_tests::ingest::{forget, load};
-use trips_tests::rows::{make_slow, numbered_rows, slow_file, write_full_form};
+use trips_tests::rows::{make_slow, numbered_rows, write_full_form};
 use trips_tests::snapshot::assert_books_balance;
 use trips_tests::{Database, Event, Ingest, Listener, refused};
 
@@ -202,34 +202,6 @@ mod while_a_load_runs {
             assert_eq!(story.last().unwrap().kind(), "completed");
         }
         listener.assert_silent(SILENCE);
-    }
-
-    #[test]
-    fn a_load_whose_status_worker_is_terminated_is_loaded_and_its_end_is_pushed() {
-        let database = Database::new();
-        let (mut session, mut other) = (database.connect(), database.connect());
-        make_slow(&mut session);
-        let path = slow_file(&database);
-        let mut listener = Listener::new(&database);
-        thread::scope(|scope| {
-            let loading = scope.spawn(|| load(&mut session, &path));
-            listener.until_rows();
-            let worker: i32 = other.value(
-                "SELECT pid FROM pg_stat_activity
-                  WHERE datname = current_database() AND backend_type LIKE 'trips%'",
-            );
-            other.run(&format!("SELECT pg_terminate_backend({worker})"));
-            assert_eq!(listener.until_end().pop().unwrap().kind(), "completed");
-            loading.join().unwrap();
-        });
-        assert_nothing_left(&mut other, Some(&session));
-        assert_books_balance(&mut other);
-        // The session goes on with a worker that is new.
-        let next = database
-            .files()
-            .write_rows("next.csv", numbered_rows(0..10));
-        load(&mut session, &next);
-        assert_eq!(listener.until_end()[0].kind(), "started");
     }
 
     #[test]
