@@ -64,7 +64,7 @@ prepare() {
 
 # Runs the statements of tests/valgrind-NAME.sql on a server under valgrind, whose logs go to target/valgrind-logs/NAME: run NAME SUPPRESSIONS
 run() {
-    local name=$1 logs=$HOME_DIR/valgrind-$1 started=$SECONDS
+    local name=$1 logs=$HOME_DIR/valgrind-$1 started=$SECONDS status=0
     say "valgrind: $name"
     as_server mkdir -p "$logs"
     # The server's user may not be let into the checkout.
@@ -77,13 +77,14 @@ run() {
     ) >"$RESULTS/$name-server.log" 2>&1 </dev/null &
     SERVER=$!
     wait_for_server || fail "the server did not start: $(tail -n 5 "$RESULTS/$name-server.log")"
-    psql_at "$CONNINFO" -v exchange="$EXCHANGE" -f "$ROOT/tests/valgrind-$name.sql" >"$RESULTS/$name.out" 2>&1 || {
-        tail -n 20 "$RESULTS/$name.out" "$RESULTS/$name-server.log" >&2
-        fail "the statements of tests/valgrind-$name.sql failed"
-    }
+    psql_at "$CONNINFO" -v exchange="$EXCHANGE" -f "$ROOT/tests/valgrind-$name.sql" >"$RESULTS/$name.out" 2>&1 || status=$?
     stop_server
     mkdir -p "$RESULTS/$name"
     as_server tar -C "$logs" -cf - . | tar -C "$RESULTS/$name" -xf - --no-same-owner
+    [ "$status" -eq 0 ] || {
+        tail -n 20 "$RESULTS/$name.out" "$RESULTS/$name-server.log" >&2
+        fail "the statements of tests/valgrind-$name.sql failed"
+    }
     say "valgrind: $name took $((SECONDS - started)) s"
 }
 
@@ -131,8 +132,8 @@ report() {
     if [ "$errors" -ne 0 ]; then
         grep -hE '^==[0-9]+== ' "$RESULTS"/trips/*.log | grep -vE 'Memcheck|Copyright|Using Valgrind|Command:|Parent PID' | head -n 200
     fi
-    cat "$RESULTS/trips.out"
-    echo "valgrind: $errors errors beyond core's own in $processes processes; core's own: $(count core) and $(suppressed core) known ones without the extension, $(suppressed trips) with it (logs: $RESULTS)"
+    grep -vE "^ *$|^Asynchronous" "$RESULTS/trips.out" || true
+    echo "valgrind: $errors errors beyond core's own in $processes processes; core's own: $(($(count core) + $(suppressed core))) without the extension, $(suppressed trips) with it (logs: $RESULTS)"
     [ "$errors" -eq 0 ]
 }
 

@@ -93,5 +93,5 @@ SELECT trips_rebuild() AS rebuilt \gset
 SELECT pg_temp.expect('rebuilt', :rebuilt = count(*)) FROM trips.trip;
 DROP TABLE kept;
 TRUNCATE trips.trip;
-DROP EXTENSION trips_ext;
+DROP EXTENSION trips_ext CASCADE;
 CHECKPOINT;
