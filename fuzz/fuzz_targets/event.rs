@@ -110,11 +110,11 @@ fuzz_target!(|input: Input| {
     assert_eq!(told["column"].as_str(), failure.column.as_deref());
     assert_says(&told["message"], &failure.message);
     let Some(file) = file else { return };
-    let hidden = failure.without_file(file);
-    if !file.is_empty() && file != "..." && !"\"...\"".contains(file) {
-        assert!(
-            !hidden.message.contains(&format!("\"{file}\"")),
-            "{hidden:?}"
-        );
+    // Where a name of quotes, or one behind the other, shares a quote, what is left is no name.
+    let quoted = format!("\"{file}\"");
+    let is_shared = failure.message.contains(&format!("{quoted}{file}\""));
+    if !file.is_empty() && file != "..." && !file.contains('"') && !is_shared {
+        let hidden = failure.without_file(file);
+        assert!(!hidden.message.contains(&quoted), "{hidden:?}");
     }
 });
