@@ -3,11 +3,11 @@
 # So may PYTHON behind bench and bench-area, GIST, SMALL_LOADS and SETTINGS behind bench-area, and RIVAL behind bench-groups.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-stop test lint install install-client bench bench-area bench-client bench-groups proof sample clean
+.PHONY: help demo demo-stop test lint fuzz valgrind sanitize install install-client bench bench-area bench-client bench-groups proof sample clean
 MAKEFLAGS += --no-print-directory
 .NOTPARALLEL:
 
-export PREFIX PG_CONFIG PG_MAJOR ROWS REPEATS GIST SMALL_LOADS SETTINGS PYTHON RIVAL FILES
+export PREFIX PG_CONFIG PG_MAJOR ROWS REPEATS GIST SMALL_LOADS SETTINGS PYTHON RIVAL FILES RUNS TARGETS FULL
 
 help: ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -23,6 +23,15 @@ test: ## every test; the last line counts them
 
 lint: ## format, clippy, licences of dependencies, rustdoc, shell scripts
 	@scripts/lint.sh
+
+fuzz: ## RUNS=200000 executions of each fuzz target, or of TARGETS='node leaf', as Markdown
+	@scripts/fuzz.sh
+
+valgrind: ## a load of ROWS=50000 rows, questions, groups and changes on a server under memcheck
+	@scripts/valgrind.sh
+
+sanitize: ## the core's unit tests, with FULL=1 all its tests, under Miri or the sanitizers
+	@scripts/sanitize.sh
 
 install: ## builds and installs into the PostgreSQL of PG_CONFIG=/path/pg_config
 	@scripts/setup.sh

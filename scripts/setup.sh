@@ -4,7 +4,7 @@
 #
 #     scripts/setup.sh            what `make demo` needs
 #     scripts/setup.sh --test     what `make test` needs: also Python, Node.js and Java with their PostgreSQL drivers,
-#                                 for the listeners in examples/, and Chromium, for the pages of `trips report`
+#                                 for the listeners in examples/, Chromium, for the pages of `trips report`, and valgrind
 #     scripts/setup.sh --lint     cargo-deny too
 #
 # PG_MAJOR=17 or PG_CONFIG=/path/pg_config chooses the PostgreSQL; otherwise an installed one, or else what apt offers.
@@ -116,6 +116,7 @@ missing_packages() {
         have javac || echo default-jdk-headless
         [ -e "$JDBC_DRIVER" ] || echo libpostgresql-jdbc-java
         have chromium || echo chromium
+        have valgrind || echo valgrind
     fi
 }
 

@@ -31,6 +31,8 @@ main() {
     use_postgres
     cargo_suite unit cargo test --no-fail-fast -p trips_core -p trips_tools -- --show-output
     fault_suite
+    tool_suite fuzz RUNS=200000
+    tool_suite sanitize
     if suite install "$ROOT/scripts/install.sh"; then
         server_suites
     else
@@ -60,6 +62,7 @@ server_suites() {
     "$ROOT/scripts/install.sh"
     benchmark_suite bench ROWS=200000 REPEATS=1
     benchmark_suite proof ROWS=20000 FILES=2
+    tool_suite valgrind ROWS=20000
 }
 
 # Whatever happened: no server stays behind, and the last line is the count.
@@ -138,6 +141,15 @@ benchmark_suite() {
     shift
     suite "$name" env "$@" "$ROOT/scripts/$name.sh" || status=$?
     add "$((status == 0))" 0 0 "$status"
+}
+
+# A script that looks for errors with a tool that may not be here, one test: tool_suite NAME [SETTING...]
+tool_suite() {
+    local name=$1 status=0 skipped=0
+    shift
+    suite "$name" env "$@" "$ROOT/scripts/$name.sh" || status=$?
+    ! grep -q '^SKIPPED: ' "$LOGS/$name.log" || skipped=1
+    add "$((status == 0 && !skipped))" 0 "$skipped" "$status"
 }
 
 # One word of the conninfo: conninfo_word host

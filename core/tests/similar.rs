@@ -563,6 +563,17 @@ fn other_bytes_are_no_group() {
         ]
         .concat(),
     );
+    // Sums that no trips have: none of them, more than there can be, a last departure before the first, and what is no number or
+    // far too large a one.
+    let word = |number: usize, word: u64| {
+        let at = 1 + 8 * number;
+        [&good[..at], &word.to_le_bytes(), &good[at + 8..]].concat()
+    };
+    wrong.extend([word(6, 0), word(6, u64::MAX), word(8, i64::MIN as u64)]);
+    for sum in 9..19 {
+        wrong.push(word(sum, f64::NAN.to_bits()));
+        wrong.push(word(sum, 1e300f64.to_bits()));
+    }
     for bytes in wrong {
         let error = representatives.restore(&bytes).unwrap_err();
         assert_eq!(error.sqlstate(), "XX001", "{bytes:?}");

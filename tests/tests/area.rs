@@ -7,7 +7,6 @@ use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use trips_tests::aftermath::TREE_TABLES;
 use trips_tests::ask_random::{cases, question, seeded};
-use trips_tests::database::eventually;
 use trips_tests::facts::Facts;
 use trips_tests::ingest::{forget, load};
 use trips_tests::plane::{Area, Matching};
@@ -656,72 +655,6 @@ mod damage {
             assert_eq!(scene.session.value::<i64>("SELECT trips_rebuild()"), all);
             scene.ask(20);
         }
-    }
-
-    /// What is said of bytes, as SQL: other bytes.
-    fn garbage(random: &mut ChaCha8Rng, column: &str) -> String {
-        let byte = random.random_range(0..256);
-        let place = match random.random_range(0..3) {
-            0 => random.random_range(0..50),
-            1 => random.random_range(0..400),
-            _ => random.random_range(0..4000),
-        };
-        let bytes = match random.random_range(0..6) {
-            0 => format!("substr({column}, 1, {place})"),
-            1 => format!("{column} || substr({column}, 1, {place})"),
-            2 => format!(
-                "decode(repeat(md5({place}::text), {}), 'hex')",
-                1 + place / 16
-            ),
-            _ => format!("set_byte({column}, {place} % length({column}), {byte})"),
-        };
-        // More does not fit into a page.
-        format!("substr({bytes}, 1, 7900)")
-    }
-
-    #[test]
-    fn no_bytes_crash_the_server() {
-        let mut scene = Scene::new();
-        let facts = Facts::of(&mut scene.session);
-        let columns = [
-            ("area_leaf", "points"),
-            ("area_leaf", "points"),
-            ("area_part", "content"),
-            ("area_part", "content"),
-            ("area_node", "children"),
-            ("area_node", "days"),
-            ("area_run", "days"),
-            ("region_day", "days"),
-        ];
-        let mut refused = 0;
-        for round in 0..cases(CASES) / 4 {
-            let (table, column) = columns[round % columns.len()];
-            let bytes = garbage(&mut scene.random, column);
-            let statement =
-                format!("UPDATE trips.{table} SET {column} = {bytes} WHERE length({column}) > 0");
-            let session = &mut scene.session;
-            session.run("BEGIN");
-            damage(session, &statement);
-            let mut note = |is_refused: bool| refused += usize::from(is_refused);
-            for _ in 0..4 {
-                // Bytes may be others and sound all the same: what they then count is no matter.
-                let asked = question(&mut scene.random, &facts);
-                let outcome = attempt(session, &statement, |session| {
-                    asked.query(session, "SELECT trips_weekly_average(<arguments>)::text")
-                });
-                note(outcome.is_none());
-            }
-            note(attempt(session, &statement, differences).is_none());
-            let compact = |session: &mut Session| {
-                session.query("SELECT runs_after FROM trips_compact()", &[])
-            };
-            note(attempt(session, &statement, compact).is_none());
-            eventually("threads end", || session.is_single_threaded());
-            session.run("ROLLBACK");
-        }
-        println!("{refused} times refused");
-        assert!(refused > 0);
-        scene.ask(20);
     }
 }
 

@@ -57,7 +57,7 @@ pub(super) fn restore(bytes: &[u8]) -> Option<(Trip, Option<Summary>)> {
     };
     match words.len() {
         TRIP => Some((trip, None)),
-        ALL => Some((trip, Some(Summary::of_words(summary.first_chunk()?)))),
+        ALL => Some((trip, Some(Summary::of_words(summary.first_chunk()?)?))),
         _ => None,
     }
 }

@@ -9,6 +9,12 @@ use std::f64::consts::TAU;
 /// Radians that a microsecond turns the clock's hand by.
 const RADIANS: f64 = TAU / DAY as f64;
 
+/// More metres than two places can be apart.
+const MOST_APART: f64 = 13_000_000.0;
+
+/// What a sine may be above one by, where it was rounded.
+const SLACK: f64 = 1e-9;
+
 /// Sums over the trips of a group, of what sets them apart from one of them: so they are small and keep their digits.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Summary {
@@ -92,14 +98,14 @@ impl Summary {
         ]
     }
 
-    /// That of which these are the words.
-    pub(super) fn of_words(words: &[u64; Summary::WORDS]) -> Summary {
+    /// That of which these are the words; `None` where no trips have such sums.
+    pub(super) fn of_words(words: &[u64; Summary::WORDS]) -> Option<Summary> {
         let [trips, first, last, a, b, c, d, e, f, g, h, sines, versines] = *words;
         let spread = |by: [u64; 3], squares| Spread {
             by: by.map(f64::from_bits),
             squares: f64::from_bits(squares),
         };
-        Summary {
+        let summary = Summary {
             trips,
             first_departure: first as i64,
             last_departure: last as i64,
@@ -107,7 +113,25 @@ impl Summary {
             destination: spread([e, f, g], h),
             sines: f64::from_bits(sines),
             versines: f64::from_bits(versines),
-        }
+        };
+        summary.is_sound().then_some(summary)
+    }
+
+    /// Whether trips can have such sums. Each of them is of at most so many trips, at the other end of the earth and of the clock.
+    fn is_sound(&self) -> bool {
+        const MOST_TRIPS: u64 = 1 << 48;
+        let trips = self.trips as f64;
+        let within = |sum: f64, of_one: f64| sum.abs() <= of_one * trips;
+        let is_sound = |spread: &Spread| {
+            let squares = (0.0..=MOST_APART * MOST_APART * trips).contains(&spread.squares);
+            squares && spread.by.iter().all(|by| within(*by, MOST_APART))
+        };
+        (1..=MOST_TRIPS).contains(&self.trips)
+            && self.first_departure <= self.last_departure
+            && is_sound(&self.origin)
+            && is_sound(&self.destination)
+            && within(self.sines, 1.0 + SLACK)
+            && (0.0..=(2.0 + SLACK) * trips).contains(&self.versines)
     }
 
     pub(super) const fn trips(&self) -> u64 {
