@@ -9,7 +9,7 @@ use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use trips_tests::aftermath::{assert_nothing_left, orphans};
 use trips_tests::ask_random::{cases, question, seeded};
-use trips_tests::database::{eventually, wait_until_blocked};
+use trips_tests::database::eventually;
 use trips_tests::facts::Facts;
 use trips_tests::ingest::{forget, load};
 use trips_tests::question::Question;

@@ -5,7 +5,6 @@ use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use trips_tests::database::{wait_until_blocked, wait_until_blocked_or_idle};
 use trips_tests::ingest::{forget, load};
 use trips_tests::rows::{numbered, numbered_rows};
 use trips_tests::snapshot::assert_books_balance;
