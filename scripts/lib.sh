@@ -121,6 +121,9 @@ psql_at() {
     "$PG_BIN/psql" -X -q -v ON_ERROR_STOP=1 -d "$conninfo" "$@"
 }
 
+# One word of a libpq connection string: conninfo_word host CONNINFO
+conninfo_word() { sed -E "s/(^|.* )$1=([^ ]*).*/\2/" <<<"$2"; }
+
 # Builds the client and prints where it is.
 build_client() {
     (cd "$ROOT" && cargo build --quiet --release -p trips_cli >&2)

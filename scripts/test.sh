@@ -52,6 +52,7 @@ fault_suite() {
 server_suites() {
     if start_server; then
         regress_suite
+        isolation_suite
         cargo_suite sessions cargo test --no-fail-fast -p trips_tests -p trips_cli -- --show-output
         stop_server
     else
@@ -119,18 +120,28 @@ cargo_suite() {
     add "$passed" "$failed" "$skipped" "$status"
 }
 
-# pg_regress: "All 5 tests passed." or "1 of 5 tests failed.", behind "# " since version 16.
 regress_suite() {
-    local program status=0 all failed
+    local program
     program=$(dirname "$("$PG_CONFIG" --pgxs)")/../test/regress/pg_regress
     psql_at "$TRIPS_TEST_CONNINFO" -c 'CREATE DATABASE trips_regress'
-    suite regress "$program" --use-existing --bindir="$PG_BIN" --dbname=trips_regress \
-        --host="$(conninfo_word host)" --port="$(conninfo_word port)" --user=postgres \
-        --inputdir=tests/pg_regress --outputdir="$LOGS/regress" --schedule=tests/pg_regress/schedule || status=$?
-    [ ! -s "$LOGS/regress/regression.diffs" ] || cat "$LOGS/regress/regression.diffs"
-    all=$(sed -nE 's/^(# |\s*)All ([0-9]+) tests passed.*/\2/p' "$LOGS/regress.log")
-    failed=$(sed -nE 's/^(# |\s*)([0-9]+) of [0-9]+ tests failed.*/\2/p' "$LOGS/regress.log")
-    all=${all:-$(sed -nE 's/^(# |\s*)[0-9]+ of ([0-9]+) tests failed.*/\2/p' "$LOGS/regress.log")}
+    compared_suite regress "$program" --use-existing --bindir="$PG_BIN" --dbname=trips_regress \
+        --host="$(conninfo_word host "$TRIPS_TEST_CONNINFO")" --port="$(conninfo_word port "$TRIPS_TEST_CONNINFO")" --user=postgres \
+        --inputdir=tests/pg_regress --outputdir="$LOGS/regress" --schedule=tests/pg_regress/schedule
+}
+
+isolation_suite() {
+    compared_suite isolation "$ROOT/scripts/isolation.sh" "$LOGS/isolation"
+}
+
+# A suite of pg_regress or pg_isolation_regress, which keeps its differences in $LOGS/NAME: "All 5 tests passed." or
+# "1 of 5 tests failed.", behind "# " since version 16: compared_suite NAME COMMAND...
+compared_suite() {
+    local name=$1 status=0 all failed
+    suite "$@" || status=$?
+    [ ! -s "$LOGS/$name/regression.diffs" ] || cat "$LOGS/$name/regression.diffs"
+    all=$(sed -nE 's/^(# |\s*)All ([0-9]+) tests passed.*/\2/p' "$LOGS/$name.log")
+    failed=$(sed -nE 's/^(# |\s*)([0-9]+) of [0-9]+ tests failed.*/\2/p' "$LOGS/$name.log")
+    all=${all:-$(sed -nE 's/^(# |\s*)[0-9]+ of ([0-9]+) tests failed.*/\2/p' "$LOGS/$name.log")}
     failed=${failed:-0}
     add "$((${all:-0} - failed))" "$failed" 0 "$status"
 }
@@ -151,9 +162,6 @@ tool_suite() {
     ! grep -q '^SKIPPED: ' "$LOGS/$name.log" || skipped=1
     add "$((status == 0 && !skipped))" 0 "$skipped" "$status"
 }
-
-# One word of the conninfo: conninfo_word host
-conninfo_word() { sed -E "s/(^|.* )$1=([^ ]*).*/\2/" <<<"$TRIPS_TEST_CONNINFO"; }
 
 # Adds the results of one suite: passed, failed, skipped, and its exit status, which must agree.
 add() {

@@ -11,6 +11,7 @@ use super::compact;
 use super::removal;
 use super::runs;
 use super::writer::Tables;
+use crate::ingest::guard;
 use crate::postgres::planner::KeyLookups;
 use crate::postgres::privileges;
 use crate::postgres::query::{self, Snapshot, Statement};
@@ -44,6 +45,7 @@ pub fn index(cursor: &str, sign: i16) -> Result<i64, Error> {
     })?;
     collector.finish()?;
     if count > 0 {
+        guard::keep(&trip)?;
         compact::small()?;
     }
     Ok(count)

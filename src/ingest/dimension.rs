@@ -1,7 +1,7 @@
 //! The dimensions `trips.region` and `trips.datasource`: ids for names, new ones made on the way.
 //!
 //! Loads take ROW EXCLUSIVE on both tables from their start, so that `trips_forget`, which takes SHARE ROW
-//! EXCLUSIVE, never removes a name that a running load uses. A load that adds names takes SHARE UPDATE EXCLUSIVE on
+//! EXCLUSIVE, never removes a name that a running load uses, or the ingest because of which one is skipped. A load that adds names takes SHARE UPDATE EXCLUSIVE on
 //! `trips.region` besides: adders wait for each other's transactions to end, and can not deadlock.
 
 use trips_core::Error;

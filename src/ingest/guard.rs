@@ -1,8 +1,8 @@
 //! Keeps DROP EXTENSION from taking ingested trips with it.
 //!
 //! Tables of an extension go with it, full or not. A view that does not belong to the extension but depends on
-//! `trips.trip` makes DROP EXTENSION ask for CASCADE. The first load makes it, not CREATE EXTENSION: pg_dump then
-//! brings it back as it does any view of a user's.
+//! `trips.trip` makes DROP EXTENSION ask for CASCADE. The first trips make it, whoever brings them, not CREATE EXTENSION:
+//! pg_dump then brings it back as it does any view of a user's.
 
 use trips_core::Error;
 

@@ -3,6 +3,7 @@
 use trips_core::Error;
 use trips_core::event::Counts;
 
+use crate::postgres::relation::{LockMode, Relation};
 use crate::postgres::{session, spi};
 
 /// First key of the advisory locks by which loads of what may be the same file wait for each other: the bytes
@@ -31,6 +32,8 @@ pub struct Entry<'a> {
 /// # Errors
 /// None of its own: what the server raises, as in all functions here, leaves as a panic.
 pub fn next_ingest() -> Result<i64, Error> {
+    // The first that is asked for by its name: whoever has waited for DROP EXTENSION is told that it is gone.
+    drop(Relation::open(c"trips", c"ingest", LockMode::AccessShare));
     spi::value("SELECT pg_catalog.nextval('trips.ingest_id')", &[])
 }
 

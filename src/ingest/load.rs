@@ -8,6 +8,7 @@ use trips_core::event::{Counts, Event, Kind, Phase};
 use trips_core::ingest::pipeline::{self, KnownNames, Pipeline, Step};
 use trips_core::ingest::source::{Digest, Source};
 
+use super::dimension::Dimensions;
 use super::input::Input;
 use super::options::{IfLoaded, Options};
 use super::sink::{Database, Nowhere, Sink};
@@ -104,6 +105,8 @@ pub fn load(
     let source = input.open()?;
     let head_hash = source.head_digest()?;
     ledger::lock_head(&head_hash)?;
+    // Before the ledger is looked at: an ingest that is being forgotten is gone then, or stays.
+    let dimensions = Dimensions::open(ingest);
     if let Some(loaded_by) = find_loaded(&source, &head_hash)? {
         let summary = skip(&source, loaded_by, options, since)?;
         reporter.skipped();
@@ -121,7 +124,7 @@ pub fn load(
     ));
     let shown = CopyProgress::begin(&trip, source.size());
     let area = Tables::open();
-    let (mut database, known) = Database::open(file, ingest, &trip, &area)?;
+    let (mut database, known) = Database::open(file, ingest, &trip, &area, dimensions)?;
     let mut tally = Tally::new(file, source.size(), options.on_error);
     let digest = run(source, ingest, known, &mut database, &mut tally, |counts| {
         reporter.progress(counts);

@@ -2,7 +2,7 @@
 //! named by the dimensions, and inserted.
 
 mod dimension;
-mod guard;
+pub mod guard;
 pub mod input;
 pub mod ledger;
 pub mod load;

@@ -54,8 +54,8 @@ impl<'t> Database<'t> {
         ingest: i64,
         trip: &'t Relation,
         area: &'t Tables,
+        dimensions: Dimensions,
     ) -> Result<(Database<'t>, KnownNames), Error> {
-        let dimensions = Dimensions::open(ingest);
         let known = dimensions.known()?;
         let database = Database {
             file,

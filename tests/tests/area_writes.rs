@@ -5,7 +5,6 @@ use std::io::Write;
 
 use trips_tests::database::wait_until_blocked;
 use trips_tests::ingest::{forget, load};
-use trips_tests::program::{program, run};
 use trips_tests::snapshot::{Snapshot, snapshot};
 use trips_tests::{Database, Role, Row, Session, refused, refused_case};
 
@@ -728,41 +727,6 @@ mod sessions {
 
 mod upkeep {
     use super::*;
-
-    #[test]
-    fn a_dump_brings_the_trees_back() {
-        let (database, mut session, ingests) = scene();
-        session.run(&format!(
-            "INSERT INTO trips.trip VALUES {ROW}; DELETE FROM trips.trip WHERE id % 7 = 0"
-        ));
-        let dump = tempfile::tempdir().unwrap();
-        let dump = dump.path().join("trips.dump");
-        run(program("pg_dump")
-            .args(["-Fc", "-f"])
-            .arg(&dump)
-            .arg("-d")
-            .arg(database.conninfo()));
-        let list = run(program("pg_restore").arg("-l").arg(&dump));
-        let list = String::from_utf8(list.stdout).unwrap();
-        assert!(!list.contains("area_leaf"), "the trees are dumped: {list}");
-        let restored = Database::empty();
-        run(program("pg_restore")
-            .args(["--exit-on-error", "-d"])
-            .arg(restored.conninfo())
-            .arg(&dump));
-        let mut copy = restored.connect();
-        assert_eq!(
-            copy.count("trips.trip"),
-            session.count("trips.trip"),
-            "the facts"
-        );
-        assert_exact(&mut copy);
-        forget(&mut copy, ingests[0]).unwrap();
-        assert_exact(&mut copy);
-        let path = restored.files().write_rows("3.csv", rows(800..900));
-        load(&mut copy, &path);
-        assert_exact(&mut copy);
-    }
 
     /// Changes of every kind that the trees do not learn of.
     const UNSEEN: &str = "

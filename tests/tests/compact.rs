@@ -9,7 +9,7 @@ use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use trips_tests::aftermath::{assert_nothing_left, orphans};
 use trips_tests::ask_random::{cases, question, seeded};
-use trips_tests::database::{eventually, wait_until_blocked};
+use trips_tests::database::eventually;
 use trips_tests::facts::Facts;
 use trips_tests::ingest::{forget, load};
 use trips_tests::question::Question;
@@ -340,44 +340,6 @@ mod beside_others {
     }
 
     #[test]
-    fn a_second_compaction_waits_for_the_first_and_then_finds_nothing_to_do() {
-        let (database, mut session, _) = scene(4, 400);
-        let (mut second, mut observer) = (database.connect(), database.connect());
-        session.run("BEGIN");
-        compact(&mut session);
-        let pid = second.pid();
-        let row = thread::scope(|scope| {
-            let waiting = scope.spawn(|| {
-                second
-                    .query_one("SELECT runs_before, runs_after FROM trips_compact()", &[])
-                    .unwrap()
-            });
-            wait_until_blocked(&mut observer, pid);
-            session.run("COMMIT");
-            waiting.join().unwrap()
-        });
-        assert_eq!((row.get(0), row.get(1)), (1_i64, 1_i64));
-        assert_exact(&mut observer);
-    }
-
-    #[test]
-    fn a_second_compaction_does_the_work_if_the_first_is_rolled_back() {
-        let (database, mut session, _) = scene(4, 400);
-        let (mut second, mut observer) = (database.connect(), database.connect());
-        session.run("BEGIN");
-        compact(&mut session);
-        let pid = second.pid();
-        thread::scope(|scope| {
-            let waiting = scope.spawn(|| compact(&mut second));
-            wait_until_blocked(&mut observer, pid);
-            session.run("ROLLBACK");
-            assert_eq!(waiting.join().unwrap(), 1);
-        });
-        assert_eq!(runs(&mut observer), 1);
-        assert_exact(&mut observer);
-    }
-
-    #[test]
     fn loads_and_inserts_do_not_wait_for_a_compaction() {
         let (database, mut session, _) = scene(4, 400);
         let mut other = database.connect();
@@ -418,56 +380,6 @@ mod beside_others {
         assert_eq!(forget(&mut session, ingest).unwrap(), 400);
         assert_eq!(runs(&mut session), 1);
         assert_exact(&mut session);
-    }
-
-    /// A forget that waits for a compaction that ends so.
-    fn forgotten_during(end_of_compaction: &str) {
-        let (database, mut session, ingests) = scene(3, 400);
-        let (mut forgetting, mut observer) = (database.connect(), database.connect());
-        session.run("BEGIN");
-        compact(&mut session);
-        let pid = forgetting.pid();
-        thread::scope(|scope| {
-            let waiting = scope.spawn(|| forget(&mut forgetting, ingests[1]).unwrap());
-            wait_until_blocked(&mut observer, pid);
-            assert_exact(&mut observer);
-            session.run(end_of_compaction);
-            assert_eq!(waiting.join().unwrap(), 400);
-        });
-        assert_eq!(observer.count("trips.trip"), 800);
-        assert_exact(&mut observer);
-        compact(&mut session);
-        assert_exact(&mut observer);
-        assert_no_orphans(&mut observer);
-    }
-
-    #[test]
-    fn a_forget_during_a_compaction_waits_and_takes_the_trips_away() {
-        forgotten_during("COMMIT");
-    }
-
-    #[test]
-    fn a_forget_during_a_compaction_that_is_rolled_back_drops_the_runs() {
-        forgotten_during("ROLLBACK");
-    }
-
-    #[test]
-    fn a_compaction_waits_for_a_forget_that_drops_runs() {
-        for end in ["COMMIT", "ROLLBACK"] {
-            let (database, mut session, ingests) = scene(3, 400);
-            let (mut second, mut observer) = (database.connect(), database.connect());
-            session.run("BEGIN");
-            forget(&mut session, ingests[1]).unwrap();
-            let pid = second.pid();
-            thread::scope(|scope| {
-                let waiting = scope.spawn(|| compact(&mut second));
-                wait_until_blocked(&mut observer, pid);
-                session.run(end);
-                assert_eq!(waiting.join().unwrap(), 1);
-            });
-            assert_exact(&mut observer);
-            assert_no_orphans(&mut observer);
-        }
     }
 
     #[test]

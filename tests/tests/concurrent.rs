@@ -1,10 +1,10 @@
-//! Loads and forgets at the same time: each is whole, and none sees half of another.
+//! Loads and forgets at the same time: each is whole, and none sees half of another. In what order, and who waits for whom, is told by the specs of
+//! tests/isolation.
 
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use trips_tests::database::{wait_until_blocked, wait_until_blocked_or_idle};
 use trips_tests::ingest::{forget, load};
 use trips_tests::rows::{numbered, numbered_rows};
 use trips_tests::snapshot::assert_books_balance;
@@ -37,36 +37,6 @@ fn twice_at_once_from_two_sessions_is_loaded_once() {
     let mut session = database.connect();
     assert_eq!(session.count("trips.ingest"), 10);
     assert_books_balance(&mut session);
-}
-
-/// What a second load of a file says that waits until the first one's transaction ends in this way.
-fn second_after(end_of_first: &str) -> String {
-    let database = Database::new();
-    let path = database.files().write_rows("t.csv", numbered_rows(0..100));
-    let (mut first, mut second) = (database.connect(), database.connect());
-    let mut observer = database.connect();
-    first.run("BEGIN");
-    load(&mut first, &path);
-    let pid = second.pid();
-    let status = thread::scope(|scope| {
-        let waiting = scope.spawn(|| Ingest::of(&path).run(&mut second).status);
-        wait_until_blocked(&mut observer, pid);
-        first.run(end_of_first);
-        waiting.join().unwrap()
-    });
-    assert_eq!(observer.count("trips.trip"), 100);
-    assert_books_balance(&mut observer);
-    status
-}
-
-#[test]
-fn a_second_load_waits_for_the_first_and_is_skipped_when_that_commits() {
-    assert_eq!(second_after("COMMIT"), "skipped");
-}
-
-#[test]
-fn a_second_load_waits_for_the_first_and_loads_when_that_rolls_back() {
-    assert_eq!(second_after("ROLLBACK"), "loaded");
 }
 
 fn rows_of(regions: &[&str], sources: &[&str]) -> Vec<String> {
@@ -109,112 +79,6 @@ fn different_files_that_bring_the_same_new_names_in_any_order_both_succeed() {
     assert_eq!(session.count("trips.datasource"), 40);
     assert_eq!(session.count("trips.trip"), 10_000);
     assert_books_balance(&mut session);
-}
-
-#[test]
-fn a_load_is_whole_whether_the_one_that_brought_its_names_commits_or_not() {
-    for end in ["COMMIT", "ROLLBACK"] {
-        let database = Database::new();
-        let files = database.files();
-        let first_path = files.write_rows("1.csv", rows_of(&["x"], &["y"]));
-        let second_path = files.write_rows("2.csv", rows_of(&["x", "z"], &["y", "y"]));
-        let (mut first, mut second) = (database.connect(), database.connect());
-        let mut observer = database.connect();
-        first.run("BEGIN");
-        load(&mut first, &first_path);
-        let pid = second.pid();
-        thread::scope(|scope| {
-            let waiting = scope.spawn(|| load(&mut second, &second_path));
-            wait_until_blocked_or_idle(&mut observer, pid);
-            first.run(end);
-            waiting.join().unwrap();
-        });
-        let trips = observer.count("trips.trip");
-        assert_eq!(trips, if end == "COMMIT" { 1000 } else { 500 });
-        assert_eq!(observer.count("trips.region"), 2, "{end}");
-        assert_books_balance(&mut observer);
-    }
-}
-
-#[test]
-fn forgetting_waits_for_a_load_that_runs() {
-    let database = Database::new();
-    let files = database.files();
-    let (mut loading, mut forgetting) = (database.connect(), database.connect());
-    let mut observer = database.connect();
-    let first = load(
-        &mut loading,
-        &files.write_rows("1.csv", rows_of(&["x"], &["y"])),
-    )
-    .id();
-    let second_path = files.write_rows("2.csv", rows_of(&["x", "z"], &["y", "y"]));
-    loading.run("BEGIN");
-    load(&mut loading, &second_path);
-    let pid = forgetting.pid();
-    let removed = thread::scope(|scope| {
-        let waiting = scope.spawn(|| forget(&mut forgetting, first).unwrap());
-        wait_until_blocked(&mut observer, pid);
-        loading.run("COMMIT");
-        waiting.join().unwrap()
-    });
-    assert_eq!((removed, observer.count("trips.trip")), (500, 500));
-    assert_eq!(
-        observer.count("trips.region"),
-        2,
-        "x is still used by the second file"
-    );
-    assert_books_balance(&mut observer);
-}
-
-#[test]
-fn a_load_waits_for_a_forget_of_the_names_it_needs() {
-    let database = Database::new();
-    let files = database.files();
-    let (mut forgetting, mut loading) = (database.connect(), database.connect());
-    let mut observer = database.connect();
-    let first = load(
-        &mut loading,
-        &files.write_rows("1.csv", rows_of(&["x"], &["y"])),
-    )
-    .id();
-    let second_path = files.write_rows("2.csv", &rows_of(&["x"], &["y"])[1..]);
-    forgetting.run("BEGIN");
-    forget(&mut forgetting, first).unwrap();
-    let pid = loading.pid();
-    thread::scope(|scope| {
-        let waiting = scope.spawn(|| load(&mut loading, &second_path));
-        wait_until_blocked_or_idle(&mut observer, pid);
-        forgetting.run("COMMIT");
-        waiting.join().unwrap();
-    });
-    assert_eq!(observer.count("trips.trip"), 499);
-    assert_books_balance(&mut observer);
-}
-
-#[test]
-fn a_transaction_with_an_older_snapshot_never_loads_a_file_twice() {
-    for level in ["REPEATABLE READ", "SERIALIZABLE"] {
-        let database = Database::new();
-        let (mut session, mut other) = (database.connect(), database.connect());
-        let path = database.files().write_rows("t.csv", numbered_rows(0..100));
-        session.run(&format!(
-            "BEGIN ISOLATION LEVEL {level}; SELECT count(*) FROM trips.ingest"
-        ));
-        load(&mut other, &path);
-        match Ingest::of(&path).call(&mut session) {
-            Ok(summary) => assert_eq!(summary.status, "skipped", "{level}"),
-            Err(error) => {
-                let code = error.code().map(|code| code.code().to_owned());
-                assert!(
-                    matches!(code.as_deref(), Some("23505" | "40001")),
-                    "{error:?}"
-                );
-            }
-        }
-        session.run("ROLLBACK");
-        assert_eq!(other.count("trips.trip"), 100);
-        assert_books_balance(&mut other);
-    }
 }
 
 #[test]

@@ -1,12 +1,9 @@
 //! Tables of groups: they go on with what was loaded since, and hold what groups of all trips would be.
 
-use std::time::Duration;
-
 use postgres::error::SqlState;
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use trips_tests::ask_random::seeded;
-use trips_tests::database::wait_until_blocked;
 use trips_tests::ingest::{forget, load};
 use trips_tests::{Database, Role, Row, Session, refused};
 
@@ -162,35 +159,6 @@ fn limits_region_area_and_period_stay_those_that_were_asked_for() {
         &mut session,
         &format!("SELECT {COLUMNS} FROM kept"),
         &format!("SELECT {COLUMNS} FROM trips_groups({asked})"),
-    );
-}
-
-#[test]
-fn two_sessions_that_refresh_at_once_add_each_trip_once_and_a_rollback_adds_none() {
-    let (database, mut session, mut random) = scene();
-    load_day(&database, &mut session, 1, &mut random);
-    session.run("SELECT trips_group_table('kept')");
-    load_day(&database, &mut session, 2, &mut random);
-    session.run("BEGIN");
-    assert_eq!(refresh(&mut session, "'kept'").0, 302);
-    session.run("ROLLBACK");
-    assert_eq!(
-        session.value::<i64>("SELECT sum(trips)::bigint FROM kept"),
-        302
-    );
-
-    session.run("BEGIN");
-    assert_eq!(refresh(&mut session, "'kept'").0, 302);
-    let mut other = database.connect();
-    let pid = other.pid();
-    let second = std::thread::spawn(move || refresh(&mut other, "'kept'"));
-    wait_until_blocked(&mut database.connect(), pid);
-    std::thread::sleep(Duration::from_millis(10));
-    session.run("COMMIT");
-    assert_eq!(second.join().unwrap(), (0, 0, 0, false));
-    assert_eq!(
-        session.value::<i64>("SELECT sum(trips)::bigint FROM kept"),
-        604
     );
 }
 

@@ -104,9 +104,7 @@ fn days_since_2000(year: i64, month: u32, day: u32) -> i64 {
 
 /// Any time in ISO order.
 fn exact(field: &[u8]) -> Result<i64, TimeError> {
-    let mut text = Cursor {
-        rest: field.trim_ascii(),
-    };
+    let mut text = Cursor { rest: trim(field) };
     let first = text.digits();
     if first.len() < 4 || text.rest.is_empty() {
         return Err(not_iso(first, &mut text));
@@ -194,6 +192,30 @@ impl TimeOfDay {
     }
 }
 
+/// Whether the byte is white space to the server, which knows the vertical tab, too.
+fn is_space(byte: u8) -> bool {
+    byte.is_ascii_whitespace() || byte == 0x0b
+}
+
+fn trim_start(mut text: &[u8]) -> &[u8] {
+    while let [first, rest @ ..] = text
+        && is_space(*first)
+    {
+        text = rest;
+    }
+    text
+}
+
+fn trim(text: &[u8]) -> &[u8] {
+    let mut text = trim_start(text);
+    while let [rest @ .., last] = text
+        && is_space(*last)
+    {
+        text = rest;
+    }
+    text
+}
+
 /// What of a field is still to be read.
 struct Cursor<'a> {
     rest: &'a [u8],
@@ -238,7 +260,7 @@ impl<'a> Cursor<'a> {
         }
         let after_date = self.rest;
         if !self.byte(b'T') && !self.byte(b't') {
-            self.rest = self.rest.trim_ascii_start();
+            self.rest = trim_start(self.rest);
             let is_time = self.rest.first().is_some_and(u8::is_ascii_digit);
             if self.rest.len() == after_date.len() || !is_time {
                 return Err(self.unexpected());
@@ -286,7 +308,7 @@ impl<'a> Cursor<'a> {
     /// What to say of the text that is left: signs and words are taken for a zone, but for those
     /// that PostgreSQL knows as something else.
     fn unexpected(&self) -> TimeError {
-        let text = self.rest.trim_ascii();
+        let text = trim(self.rest);
         let word = ["AM", "PM", "AD", "BC"]
             .iter()
             .any(|word| text.eq_ignore_ascii_case(word.as_bytes()));
@@ -322,6 +344,17 @@ mod tests {
         }
         assert_eq!(parse(b"2000-01-01 00:00:00"), Ok(0));
         assert_eq!(parse(b"1999-12-31 23:59:59"), Ok(-1_000_000));
+    }
+
+    #[test]
+    fn white_space_is_what_the_server_takes_for_it() {
+        for text in [
+            "\u{b}2018-05-28\u{b}09:03:40\u{b}",
+            "\u{c}2018-05-28\t\n\r 09:03:40 ",
+        ] {
+            assert_eq!(parse(text.as_bytes()), parse(b"2018-05-28 09:03:40"));
+        }
+        assert_eq!(parse("\u{b}".as_bytes()), Err(TimeError::Syntax));
     }
 
     #[test]
