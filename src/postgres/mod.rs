@@ -6,6 +6,7 @@
 mod brin;
 pub mod bulk_insert;
 pub mod copy_progress;
+pub mod disk;
 pub mod exit;
 pub mod latch;
 pub mod memory;

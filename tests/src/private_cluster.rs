@@ -10,6 +10,29 @@ use crate::cluster::unique_name;
 use crate::database::{Session, eventually};
 use crate::files::Files;
 
+/// What a server says of resources that outlive who has taken them, of chunks written past their end, and of its own death.
+const COMPLAINTS: [&str; 19] = [
+    "resource was not closed",
+    "leak",
+    "not closed",
+    "still referenced",
+    "non-empty SPI stack",
+    "you own a lock",
+    "you don't own a lock",
+    "AbortTransaction while in",
+    "CommitTransaction while in",
+    "problem in alloc set",
+    "detected write past chunk end",
+    "stuck spinlock",
+    "could not remove",
+    "terminated by signal",
+    "invalid memory alloc",
+    "panicked at",
+    "internal error",
+    "PANIC:",
+    "TRAP:",
+];
+
 /// A cluster that runs, until the value is dropped. With checksums, so that a page that is not what was written is an
 /// error.
 #[derive(Debug)]
@@ -92,6 +115,13 @@ impl PrivateCluster {
         let home = self.script("home", &[]);
         let log = std::fs::read(Path::new(home.trim()).join("log")).expect("there is a log");
         String::from_utf8_lossy(&log).into_owned()
+    }
+
+    /// Lines of its log that tell of something left behind, or broken, by who should have cleaned up.
+    pub fn complaints(&self) -> Vec<String> {
+        let log = self.log();
+        let complains = |line: &&str| COMPLAINTS.iter().any(|words| line.contains(words));
+        log.lines().filter(complains).map(str::to_owned).collect()
     }
 
     /// Files that its server can read.
