@@ -14,6 +14,9 @@ use trips_tests::{Ingest, PrivateCluster, Session, Summary, refused};
 /// Rows of each file.
 const ROWS: u64 = 2_000;
 
+/// Rounds between two that remove dead rows, which would make all slower and slower.
+const VACUUM: usize = 10;
+
 /// Rounds after which caches are as full as they will be.
 const WARM_UP: usize = 60;
 
@@ -167,15 +170,19 @@ fn a_session_that_loads_fails_forgets_and_asks_a_thousand_times_does_not_grow() 
         "CREATE TABLE staged (LIKE trips.inbox); COPY staged FROM '{staged}' CSV HEADER;
          UPDATE staged SET datasource = 'staged'"
     ));
-    for _ in 0..WARM_UP {
-        scene.round(&mut session, &mut observer, &mut random);
+    let mut round = |number: usize, session: &mut Session, observer: &mut Session| {
+        scene.round(session, observer, &mut random);
+        if number.is_multiple_of(VACUUM) {
+            observer.run("VACUUM");
+        }
+        sample(session)
+    };
+    for number in 0..WARM_UP {
+        round(number, &mut session, &mut observer);
     }
     let (open_files, begin) = (session.process().open_files(), Instant::now());
     let samples: Vec<Sample> = (0..cases(100))
-        .map(|_| {
-            scene.round(&mut session, &mut observer, &mut random);
-            sample(&mut session)
-        })
+        .map(|number| round(number, &mut session, &mut observer))
         .collect();
     let of = |field: fn(&Sample) -> f64| slope(&samples.iter().map(field).collect::<Vec<_>>());
     let (resident, contexts) = (of(|sample| sample.resident), of(|sample| sample.contexts));
