@@ -18,7 +18,7 @@ const ROWS: u64 = 2_000;
 const VACUUM: usize = 10;
 
 /// Rounds after which caches are as full as they will be.
-const WARM_UP: usize = 60;
+const WARM_UP: usize = 40;
 
 /// Bytes of memory that a round may add, on average.
 const SLOPE: f64 = 1024.0;
@@ -181,7 +181,7 @@ fn a_session_that_loads_fails_forgets_and_asks_a_thousand_times_does_not_grow() 
         round(number, &mut session, &mut observer);
     }
     let (open_files, begin) = (session.process().open_files(), Instant::now());
-    let samples: Vec<Sample> = (0..cases(100))
+    let samples: Vec<Sample> = (0..cases(80))
         .map(|number| round(number, &mut session, &mut observer))
         .collect();
     let of = |field: fn(&Sample) -> f64| slope(&samples.iter().map(field).collect::<Vec<_>>());
