@@ -46,16 +46,21 @@ pub struct PrivateCluster {
 impl PrivateCluster {
     /// A new cluster with these lines in postgresql.conf, and the extension in its database postgres.
     pub fn new(settings: &str) -> PrivateCluster {
-        let mut cluster = PrivateCluster::unmade("cluster", settings);
+        PrivateCluster::in_directory(&target("cluster"), settings)
+    }
+
+    /// The same in a directory of the caller's choice, which is made.
+    pub fn in_directory(directory: &Path, settings: &str) -> PrivateCluster {
+        let mut cluster = PrivateCluster::unmade(directory, settings);
         cluster.start();
         let mut session = cluster.connect();
         session.run("CREATE EXTENSION trips_ext CASCADE");
         cluster
     }
 
-    fn unmade(purpose: &str, settings: &str) -> PrivateCluster {
+    fn unmade(directory: &Path, settings: &str) -> PrivateCluster {
         PrivateCluster {
-            directory: root().join("target").join(unique_name(purpose)),
+            directory: directory.to_owned(),
             settings: settings.to_owned(),
             conninfo: String::new(),
             files: None,
@@ -64,7 +69,7 @@ impl PrivateCluster {
 
     /// A standby of this cluster, running.
     pub fn standby(&self) -> PrivateCluster {
-        let mut standby = PrivateCluster::unmade("standby", &self.settings);
+        let mut standby = PrivateCluster::unmade(&target("standby"), &self.settings);
         standby.script("copy", &[&self.directory]);
         standby.start();
         standby
@@ -150,6 +155,10 @@ impl Drop for PrivateCluster {
         self.files = None;
         self.script("destroy", &[]);
     }
+}
+
+fn target(purpose: &str) -> PathBuf {
+    root().join("target").join(unique_name(purpose))
 }
 
 fn root() -> &'static Path {

@@ -29,7 +29,7 @@ struct SmallDisk(tempfile::TempDir);
 
 impl SmallDisk {
     /// None where this user may not mount; says so.
-    fn new() -> Option<SmallDisk> {
+    fn new(megabytes: u32) -> Option<SmallDisk> {
         let outside = tempfile::tempdir().unwrap();
         fs::set_permissions(outside.path(), Permissions::from_mode(0o755)).unwrap();
         let user = Command::new("id")
@@ -37,7 +37,7 @@ impl SmallDisk {
             .output()
             .unwrap();
         let user = String::from_utf8(user.stdout).unwrap();
-        let options = format!("size={MEGABYTES}m,mode=700,uid={}", user.trim());
+        let options = format!("size={megabytes}m,mode=755,uid={}", user.trim());
         let mounted = Command::new("mount")
             .args(["-t", "tmpfs", "-o", &options, "tmpfs"])
             .arg(outside.path())
@@ -60,6 +60,15 @@ impl SmallDisk {
             .arg(self.path()));
         let text = String::from_utf8(output.stdout).unwrap();
         text.lines().last().unwrap().trim().parse().unwrap()
+    }
+
+    /// Takes all but so many bytes of its room, of so many in all.
+    fn fill(&self, megabytes: u32, free: u64) {
+        let size = u64::from(megabytes) << 20;
+        let bytes = size.saturating_sub(self.used() + free);
+        run(Command::new("fallocate")
+            .args(["--length", &bytes.to_string()])
+            .arg(self.path().join("filler")));
     }
 
     /// Gives it more room.
@@ -88,7 +97,7 @@ const STARTED: &str = "SELECT pg_postmaster_start_time()::text";
 
 impl Scene {
     fn new() -> Option<Scene> {
-        let disk = SmallDisk::new()?;
+        let disk = SmallDisk::new(MEGABYTES)?;
         // What vacuums is the test.
         let cluster = PrivateCluster::new("fsync = off\nautovacuum = off");
         let mut session = cluster.connect();
@@ -267,6 +276,35 @@ fn a_merge_or_a_rebuild_that_fills_the_disk_leaves_all_as_it_was() {
 }
 
 #[test]
+fn a_load_that_fills_the_disk_of_the_whole_server_fails_and_the_server_stays_up() {
+    const MEGABYTES: u32 = 1200;
+    let Some(disk) = SmallDisk::new(MEGABYTES) else {
+        return;
+    };
+    // WAL is there, too: a server that has no room for it goes down.
+    let cluster = PrivateCluster::in_directory(
+        &disk.path().join("cluster"),
+        "fsync = off\nautovacuum = off\nmax_wal_size = 64MB",
+    );
+    let large = cluster
+        .files()
+        .write_rows("large.csv", numbered_rows(0..TOO_MANY));
+    disk.fill(MEGABYTES, 120 << 20);
+    let mut session = cluster.connect();
+    let started: String = session.value(STARTED);
+    for _ in 0..2 {
+        refused(Ingest::of(&large).call(&mut session), "53100");
+        assert_eq!(session.value::<String>(STARTED), started);
+        assert_nothing_stored(&mut session);
+        session.run("VACUUM");
+    }
+    fs::remove_file(disk.path().join("filler")).unwrap();
+    assert_eq!(load(&mut session, &large).loaded, TOO_MANY as i64);
+    assert_eq!(session.value::<String>(STARTED), started);
+    assert_eq!(cluster.complaints(), [""; 0]);
+}
+
+#[test]
 fn what_is_left_free_is_for_who_forgets() {
     let Some(mut scene) = Scene::new() else {
         return;
@@ -278,9 +316,8 @@ fn what_is_left_free_is_for_who_forgets() {
     load(&mut scene.session, &paths[1]);
     scene.session.run("SELECT trips_compact(); CHECKPOINT");
     // Less than a sixteenth is free.
-    let free = (u64::from(MEGABYTES) << 20) - scene.used();
-    let filler = vec![0; free as usize - (400 << 10)];
-    fs::write(scene.disk.path().join("filler"), filler).unwrap();
+    scene.session.run("SELECT");
+    scene.disk.fill(MEGABYTES, 400 << 10);
     let error = refused(Ingest::of(&paths[2]).call(&mut scene.session), "53100");
     assert!(
         error
