@@ -28,6 +28,9 @@ const ROWS: u64 = 30_000;
 /// So many of them.
 const INGESTS: u64 = 6;
 
+/// Moments between two at which dead rows are removed, which would make all slower and slower.
+const VACUUM: usize = 8;
+
 /// Ways to end what a session does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Way {
@@ -306,6 +309,9 @@ impl Rounds<'_> {
                 latencies.0.push(late);
             }
             assert_nothing_left(&mut self.observer, None);
+            if number % VACUUM == 0 {
+                self.observer.run("VACUUM");
+            }
             assert_eq!(Contents::of(&mut self.observer), self.before, "{what}");
         }
         println!("{}, which takes {whole:?}: {latencies}", work.name);

@@ -187,7 +187,7 @@ fn a_session_that_loads_fails_forgets_and_asks_a_thousand_times_does_not_grow() 
     let of = |field: fn(&Sample) -> f64| slope(&samples.iter().map(field).collect::<Vec<_>>());
     let (resident, contexts) = (of(|sample| sample.resident), of(|sample| sample.contexts));
     println!(
-        "{} rounds of 7 loads in {:?}: {resident:.0} bytes of resident memory a round, {contexts:.0} of memory contexts; {:?} at last",
+        "{} rounds of 8 loads in {:?}: {resident:.0} bytes of resident memory a round, {contexts:.0} of memory contexts; {:?} at last",
         samples.len(),
         begin.elapsed(),
         samples.last()
