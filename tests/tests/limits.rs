@@ -81,7 +81,7 @@ mod files_that_change {
     use super::*;
 
     /// Rows of a file that is far larger than what a load reads ahead.
-    const ROWS: u64 = 150_000;
+    const ROWS: u64 = 100_000;
 
     /// Bytes that a load reads ahead are fewer.
     const READ_AHEAD: usize = 8 << 20;
