@@ -33,6 +33,9 @@ static AREA_TREES: GucSetting<bool> = GucSetting::<bool>::new(true);
 /// In kB. Six million trips by density; by representatives what counts is how many of these there are.
 static GROUP_MEMORY: GucSetting<i32> = GucSetting::<i32>::new(1024 * 1024);
 
+/// In kB. Four segments of WAL, and more than VACUUM asks for.
+static DISK_RESERVE: GucSetting<i32> = GucSetting::<i32>::new(64 * 1024);
+
 /// Each takes two slots of max_worker_processes, which are eight at its default, and a core and more.
 static MAX_JOBS: GucSetting<i32> = GucSetting::<i32>::new(2);
 
@@ -128,6 +131,16 @@ pub fn register() {
         64,
         GucContext::Userset,
         GucFlags::default(),
+    );
+    GucRegistry::define_int_guc(
+        c"trips_ext.disk_reserve",
+        c"Room that an ingest, trips_compact or trips_rebuild leaves free on the disks that it writes to.",
+        c"At most a sixteenth of a disk; 0 leaves none.",
+        &DISK_RESERVE,
+        0,
+        i32::MAX,
+        GucContext::Suset,
+        GucFlags::UNIT_KB,
     );
     GucRegistry::define_int_guc(
         c"trips_ext.max_jobs",
@@ -296,6 +309,11 @@ pub fn group_threads() -> usize {
             .clamp(1, MOST_AUTOMATIC_GROUP_THREADS),
         Ok(threads) => threads,
     }
+}
+
+/// Bytes that are left free on disks.
+pub fn disk_reserve() -> u64 {
+    u64::try_from(DISK_RESERVE.get()).unwrap_or(0) * 1024
 }
 
 /// How many queued ingests run at a time.

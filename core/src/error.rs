@@ -280,6 +280,16 @@ pub enum Error {
     /// A row of a table of groups does not hold what a grouping could go on from.
     #[error("a row of the table holds no group that could be restored")]
     NoGroup,
+    /// A disk is full but for what is to be left free.
+    #[error("could not extend table \"{table}\": its disk is full but for what is left free")]
+    DiskReserve {
+        /// The table.
+        table: String,
+        /// Bytes that are free.
+        free: u64,
+        /// Bytes that are to be left free.
+        reserve: u64,
+    },
     /// The system gives no more threads.
     #[error("could not start a thread: {what}")]
     NoThread {
@@ -341,6 +351,7 @@ impl Error {
             Error::CorruptTree { .. } => "XX002",
             Error::NoGroup => "XX001",
             Error::NoThread { .. } => "53000",
+            Error::DiskReserve { .. } => "53100",
             Error::GroupMemory { .. } => "53200",
             Error::Stopped | Error::Internal { .. } => "XX000",
         }
@@ -371,6 +382,11 @@ impl Error {
                 false => format!("The limit is {} kB.", limit >> 10),
             }),
             Error::InvalidTrip { detail, .. } => Some(detail.clone()),
+            Error::DiskReserve { free, reserve, .. } => Some(format!(
+                "Of {} kB that are free, trips_ext.disk_reserve keeps {} kB.",
+                free >> 10,
+                reserve >> 10
+            )),
             _ => match (self.file(), self.line()) {
                 (Some(file), Some(line)) => Some(format!("File \"{file}\", line {line}.")),
                 _ => None,
@@ -390,6 +406,9 @@ impl Error {
             Error::FileChanged { .. } => "Load the file again once it is complete.",
             Error::GroupMemory { .. } => {
                 "Raise trips_ext.group_memory, or ask for a region, an area or a shorter period."
+            }
+            Error::DiskReserve { .. } => {
+                "Free some space. VACUUM gives back what failed loads have taken."
             }
             Error::NoGroup => {
                 "Its column state was changed. Make the groups anew: trips_group_refresh(..., rebuild => true)."
@@ -494,6 +513,7 @@ impl Error {
             | Error::GroupMemory { .. }
             | Error::NoGroup
             | Error::NoThread { .. }
+            | Error::DiskReserve { .. }
             | Error::Stopped
             | Error::Watch { .. }
             | Error::Inbox { .. }

@@ -263,6 +263,27 @@ fn a_file_that_grows_is_not_read_beyond_its_size() {
 }
 
 #[test]
+fn the_row_at_which_a_file_is_cut_off_is_not_taken_for_a_row() {
+    let row = format!("{GOOD}\n");
+    let file = file(format!("{HEADER}\n{}", row.repeat(3000)));
+    let (_, mut blocks) = open(file.path()).unwrap().into_blocks(4096).unwrap();
+    let half = HEADER.len() + 1 + row.len() * 1500 + row.len() / 2;
+    fs::OpenOptions::new()
+        .write(true)
+        .open(file.path())
+        .and_then(|file| file.set_len(half as u64))
+        .unwrap();
+    let error = loop {
+        match blocks.next() {
+            Ok(Some(block)) => assert!(block.bytes.ends_with(b"\n")),
+            Ok(None) => panic!("the end of the file was reached"),
+            Err(error) => break error,
+        }
+    };
+    assert_eq!(error.sqlstate(), "55000");
+}
+
+#[test]
 fn a_file_that_was_not_read_to_its_end_has_no_digest() {
     let file = file(format!("{HEADER}\n{}", format!("{GOOD}\n").repeat(3000)));
     let (_, mut blocks) = open(file.path()).unwrap().into_blocks(4096).unwrap();

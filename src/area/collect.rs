@@ -10,6 +10,7 @@ use trips_core::area::Entry;
 use trips_core::area::indexer::{BYTES_PER_ENTRY, Indexer, Step};
 
 use super::writer::{Run, Tables, Writer};
+use crate::postgres::disk::Use;
 use crate::postgres::signals::AllBlocked;
 use crate::settings;
 use crate::threads::{self, Registered};
@@ -49,9 +50,11 @@ struct Building {
 impl<'t> Collector<'t> {
     /// Prepares to write runs of this sign, whose trips are all of `ingest` if it is given.
     pub fn begin(tables: &'t Tables, sign: i16, ingest: Option<i64>) -> Collector<'t> {
+        // Who takes trips away means to free room.
+        let disk = if sign < 0 { Use::Whole } else { Use::Sparing };
         Collector {
             tables,
-            writer: Writer::begin(tables),
+            writer: Writer::begin(tables, disk),
             sign,
             ingest,
             entries: Vec::new(),

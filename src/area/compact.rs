@@ -12,6 +12,7 @@ use super::runs::{self, Run};
 use super::store::Trees;
 use super::writer::{self, Tables, Writer};
 use crate::fault::{self, Point};
+use crate::postgres::disk::Use;
 use crate::postgres::query::Snapshot;
 use crate::postgres::relation::{LockMode, Relation};
 use crate::postgres::signals::AllBlocked;
@@ -103,7 +104,7 @@ fn merge(runs: &[Run]) -> Result<(), Error> {
     let tables = Tables::open();
     let signs: Vec<i8> = runs.iter().map(|run| run.sign.signum() as i8).collect();
     let (plus, minus) = (tables.next_run()?, tables.next_run()?);
-    let mut writer = Writer::begin(&tables);
+    let mut writer = Writer::begin(&tables, Use::Sparing);
     let (added, taken) = {
         let blocked = AllBlocked::new();
         let mut indexer = Indexer::merge(&signs, plus, minus)?;

@@ -8,6 +8,7 @@ use trips_core::area::leaf::LeafColumns;
 
 use crate::fault::{self, Point};
 use crate::postgres::bulk_insert::BulkInsert;
+use crate::postgres::disk::Use;
 use crate::postgres::relation::{LockMode, Relation};
 use crate::postgres::role::ActingAsOwner;
 use crate::postgres::spi;
@@ -78,14 +79,14 @@ pub struct Writer<'t> {
 
 impl<'t> Writer<'t> {
     /// Prepares to write.
-    pub fn begin(tables: &'t Tables) -> Writer<'t> {
+    pub fn begin(tables: &'t Tables, disk: Use) -> Writer<'t> {
         Writer {
-            run: BulkInsert::begin(&tables.run),
-            node: BulkInsert::begin(&tables.node),
-            leaf: BulkInsert::begin(&tables.leaf),
-            part: BulkInsert::begin(&tables.part),
+            run: BulkInsert::begin(&tables.run, disk),
+            node: BulkInsert::begin(&tables.node, disk),
+            leaf: BulkInsert::begin(&tables.leaf, disk),
+            part: BulkInsert::begin(&tables.part, disk),
             cutter: Cutter::default(),
-            region_day: BulkInsert::begin(&tables.region_day),
+            region_day: BulkInsert::begin(&tables.region_day, disk),
             nodes: Vec::new(),
             leaves: Vec::new(),
             bytes: 0,

@@ -3,16 +3,48 @@
 use trips_core::Error;
 use trips_core::ingest::reject::Reject;
 
+use crate::postgres::disk::Reserve;
+use crate::postgres::relation::{LockMode, Relation};
 use crate::postgres::spi;
 
-/// Stores the rejected rows of one batch.
-///
-/// # Errors
-/// XX000; the server's own leave as a panic.
-pub fn store(ingest: i64, file: &str, rejects: &[Reject]) -> Result<(), Error> {
-    if rejects.is_empty() {
-        return Ok(());
+/// Those of one file.
+pub struct Rejects<'f> {
+    ingest: i64,
+    file: &'f str,
+    table: Relation,
+    /// What is left free of the table's disk.
+    disk: Option<Reserve>,
+}
+
+impl<'f> Rejects<'f> {
+    /// Prepares to store those of `file` as those of `ingest`.
+    pub fn of(ingest: i64, file: &'f str) -> Rejects<'f> {
+        let table = Relation::open(c"trips", c"rejected_row", LockMode::RowExclusive);
+        Rejects {
+            ingest,
+            file,
+            disk: Reserve::of(&table),
+            table,
+        }
     }
+
+    /// Stores the rejected rows of one batch.
+    ///
+    /// # Errors
+    /// XX000; the server's own leave as a panic.
+    pub fn store(&mut self, rejects: &[Reject]) -> Result<(), Error> {
+        if rejects.is_empty() {
+            return Ok(());
+        }
+        insert(self.ingest, self.file, rejects)?;
+        if let Some(disk) = &mut self.disk {
+            disk.require_grown(&self.table);
+        }
+        Ok(())
+    }
+}
+
+fn insert(ingest: i64, file: &str, rejects: &[Reject]) -> Result<(), Error> {
     let lines: Vec<i64> = rejects.iter().map(|reject| reject.line as i64).collect();
     let columns: Vec<Option<&str>> = rejects
         .iter()

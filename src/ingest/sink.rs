@@ -5,12 +5,13 @@ use trips_core::ingest::batch::{Batch, Dimension};
 use trips_core::ingest::pipeline::KnownNames;
 
 use super::dimension::Dimensions;
-use super::rejects;
+use super::rejects::Rejects;
 use crate::area::collect::Collector;
 use crate::area::compact;
 use crate::area::writer::{Tables, Writer};
 use crate::fault::{self, Point};
 use crate::postgres::bulk_insert::BulkInsert;
+use crate::postgres::disk::Use;
 use crate::postgres::memory::Context;
 use crate::postgres::relation::Relation;
 use crate::settings;
@@ -35,8 +36,8 @@ pub trait Sink {
 
 /// The tables of the schema `trips`.
 pub struct Database<'t> {
-    file: &'t str,
     ingest: i64,
+    rejects: Rejects<'t>,
     insert: BulkInsert<'t>,
     trees: Trees<'t>,
     dimensions: Dimensions,
@@ -58,9 +59,9 @@ impl<'t> Database<'t> {
     ) -> Result<(Database<'t>, KnownNames), Error> {
         let known = dimensions.known()?;
         let database = Database {
-            file,
             ingest,
-            insert: BulkInsert::begin(trip),
+            rejects: Rejects::of(ingest, file),
+            insert: BulkInsert::begin(trip, Use::Sparing),
             trees: Trees::begin(area, ingest),
             dimensions,
             arguments: Context::new(c"trips_ext statement arguments"),
@@ -107,7 +108,7 @@ impl<'t> Trees<'t> {
             }
             Trees::Pending(tables) => {
                 let run = tables.next_run()?;
-                let mut writer = Writer::begin(tables);
+                let mut writer = Writer::begin(tables, Use::Sparing);
                 writer.pending(run, ingest, trips);
                 writer.finish();
                 Ok(())
@@ -126,8 +127,7 @@ impl Sink for Database<'_> {
         // SAFETY: target::open has checked that the table has the columns that the parsers form tuples of.
         unsafe { self.insert.insert(&batch.tuples) };
         fault::reach(Point::Insert);
-        self.arguments
-            .lend(|| rejects::store(self.ingest, self.file, &batch.rejects))
+        self.arguments.lend(|| self.rejects.store(&batch.rejects))
     }
 
     fn id(&mut self, dimension: Dimension, name: &str) -> Result<i16, Error> {

@@ -5,9 +5,10 @@
 
 use pgrx::prelude::*;
 use trips_core::ingest::tuple::{Tuple, bytes_of};
-use trips_core::page::{MAX_TUPLE_BYTES, Page};
+use trips_core::page::{MAX_TUPLE_BYTES, PAGE_BYTES, Page};
 
 use super::brin::{self, MinMax};
+use super::disk::{Reserve, Use};
 use super::memory::Context;
 use super::page_append::{ENOUGH_PAGES, Pages};
 use super::relation::Relation;
@@ -23,11 +24,14 @@ const BYTES_PER_CALL: usize = 256 * 1024;
 const TOAST_THRESHOLD: usize = 2032;
 
 /// An insert into one table that goes on until `finish`; until then rows may wait for others. Without `finish` the
-/// transaction must abort: the server then releases what this holds.
+/// transaction must abort: the server then releases what this holds. Raises 53100 where the disk is full, or has no more than
+/// what is to be left free.
 pub struct BulkInsert<'r> {
     executor: Executor<'r>,
     /// Rows that wait; none where the table's rows do not come in whole pages.
     pages: Option<Pages>,
+    /// What is left free of the disk.
+    disk: Option<Reserve>,
     /// What one call allocates; emptied after each.
     scratch: Context,
     /// Holds all that the server allocated for the executor.
@@ -59,7 +63,7 @@ struct Executor<'r> {
 
 impl<'r> BulkInsert<'r> {
     /// Prepares to insert into `relation`, which must be [`Relation::is_heap`] and locked ROW EXCLUSIVE.
-    pub fn begin(relation: &'r Relation) -> BulkInsert<'r> {
+    pub fn begin(relation: &'r Relation, disk: Use) -> BulkInsert<'r> {
         let scratch = Context::new(c"trips_ext bulk insert call");
         let state = Context::new(c"trips_ext bulk insert");
         let executor = {
@@ -69,6 +73,10 @@ impl<'r> BulkInsert<'r> {
         BulkInsert {
             executor,
             pages: Pages::of(relation),
+            disk: match disk {
+                Use::Sparing => Reserve::of(relation),
+                Use::Whole => None,
+            },
             scratch,
             state,
         }
@@ -108,6 +116,7 @@ impl<'r> BulkInsert<'r> {
             self.executor.clear(chunk.len());
             drop(entered);
             self.scratch.reset();
+            self.require_grown();
             for tuple in tuples {
                 self.push(|pages| pages.push(&tuple));
             }
@@ -125,6 +134,14 @@ impl<'r> BulkInsert<'r> {
             self.executor.insert(count);
             self.executor.clear(count);
         });
+        self.require_grown();
+    }
+
+    /// Leaves the disk what it is to be left, after the heap has taken rows.
+    fn require_grown(&mut self) {
+        if let Some(disk) = &mut self.disk {
+            disk.require_grown(self.executor.relation);
+        }
     }
 
     /// Has `push` add a tuple to the pages; where they have no room for it, they are appended first.
@@ -147,6 +164,9 @@ impl<'r> BulkInsert<'r> {
         let Some(pages) = &mut self.pages else {
             return;
         };
+        if let Some(disk) = &mut self.disk {
+            disk.require((count * PAGE_BYTES) as u64);
+        }
         let first = pages.append(self.executor.relation, count);
         self.scratch.lend(|| {
             // SAFETY: the pages have just been put into the relation, as these blocks.

@@ -6,6 +6,7 @@
 mod brin;
 pub mod bulk_insert;
 pub mod copy_progress;
+pub mod disk;
 pub mod exit;
 #[cfg(feature = "fault_points")]
 pub mod fault;

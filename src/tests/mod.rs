@@ -10,6 +10,7 @@ mod tests {
     use trips_core::ingest::tuple::{Trip, trip_id};
 
     use crate::postgres::bulk_insert::BulkInsert;
+    use crate::postgres::disk::Use;
     use crate::postgres::relation::{LockMode, Relation};
 
     fn trip(line: u64) -> Trip {
@@ -35,7 +36,7 @@ mod tests {
             .into_iter()
             .map(|line| trip(line).to_tuple())
             .collect();
-        let mut insert = BulkInsert::begin(&table);
+        let mut insert = BulkInsert::begin(&table, Use::Whole);
         // SAFETY: the tuples are those of trips.trip.
         unsafe { insert.insert(&tuples) };
         insert.finish();

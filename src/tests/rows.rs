@@ -9,6 +9,7 @@ mod tests {
     use trips_core::Error;
 
     use crate::postgres::bulk_insert::BulkInsert;
+    use crate::postgres::disk::Use;
     use crate::postgres::query::{self, Snapshot, Statement};
     use crate::postgres::relation::{LockMode, Relation};
     use crate::postgres::role::ActingAsOwner;
@@ -34,7 +35,7 @@ mod tests {
     }
 
     fn insert(table: &Relation, rows: &[[Value<'_>; 5]]) {
-        let mut insert = BulkInsert::begin(table);
+        let mut insert = BulkInsert::begin(table, Use::Whole);
         insert.insert_rows(rows);
         insert.finish();
         Spi::run("SELECT 1").unwrap();
@@ -179,7 +180,9 @@ mod tests {
     #[pg_test]
     fn several_tables_can_be_written_by_turns() {
         let tables = [table(c"t"), table(c"u"), table(c"v")];
-        let mut inserts = tables.each_ref().map(BulkInsert::begin);
+        let mut inserts = tables
+            .each_ref()
+            .map(|table| BulkInsert::begin(table, Use::Whole));
         let large = bytes(5, 9000);
         for id in 0..300 {
             for insert in &mut inserts {
@@ -428,7 +431,7 @@ mod tests {
     fn nothing_stays_of_what_is_written_and_read() {
         let table = table(c"t");
         let (page, large) = (bytes(1, 4000), bytes(2, 100_000));
-        let mut insert = BulkInsert::begin(&table);
+        let mut insert = BulkInsert::begin(&table, Use::Whole);
         let mut work = |ids: std::ops::Range<i64>| {
             for id in ids {
                 insert.insert_rows(&[row(id, &page, Some(&large))]);
@@ -454,7 +457,7 @@ mod tests {
     #[pg_extern]
     fn copy_from(rows: &str) -> i64 {
         let table = Relation::open(c"tests", c"u", LockMode::RowExclusive);
-        let mut insert = BulkInsert::begin(&table);
+        let mut insert = BulkInsert::begin(&table, Use::Whole);
         let copied = query::cursor(rows, |row| {
             let id = row.int8(1).unwrap_or_default();
             let (plain, outside) = (row.bytes(4).unwrap_or_default(), row.bytes(5));

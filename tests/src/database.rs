@@ -1,9 +1,7 @@
 //! A database for one test, its sessions and its roles.
 
-use std::fs;
 use std::ops::{Deref, DerefMut};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
@@ -14,6 +12,7 @@ use postgres::{Client, NoTls};
 
 use crate::cluster::{cluster, unique_name};
 use crate::files::Files;
+use crate::process::Process;
 
 /// A database of its own with the extension in it; dropped with the value.
 #[derive(Debug)]
@@ -158,13 +157,13 @@ impl Session {
     /// The most private memory that the session's backend has at once while `work` runs, beyond what it has now, in
     /// bytes.
     pub fn memory_of<T>(&mut self, work: impl FnOnce(&mut Session) -> T) -> (u64, T) {
-        let (pid, done) = (self.pid, AtomicBool::new(false));
-        let before = private_memory(pid);
+        let (process, done) = (self.process(), AtomicBool::new(false));
+        let before = process.private_memory();
         thread::scope(|scope| {
             let watching = scope.spawn(|| {
                 let mut most = before;
                 while !done.load(Ordering::Relaxed) {
-                    most = most.max(private_memory(pid));
+                    most = most.max(process.private_memory());
                     thread::sleep(Duration::from_millis(2));
                 }
                 most
@@ -180,14 +179,14 @@ impl Session {
         })
     }
 
+    /// The session's backend as the system knows it.
+    pub fn process(&self) -> Process {
+        Process(self.pid)
+    }
+
     /// Whether the session's backend has no thread beside its own.
     pub fn is_single_threaded(&self) -> bool {
-        let tasks = Path::new("/proc")
-            .join(self.pid.to_string())
-            .join("task")
-            .read_dir()
-            .expect("the backend lives on this machine");
-        tasks.count() == 1
+        self.process().threads() == 1
     }
 }
 
@@ -210,17 +209,6 @@ pub fn wait_until_blocked_or_idle(observer: &mut Session, pid: i32) {
                 AND (wait_event_type = 'Lock' OR state = 'idle'))"
         ))
     });
-}
-
-/// Resident memory of a process that it shares with no other, in bytes.
-fn private_memory(pid: i32) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("the backend lives");
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("RssAnon:"))
-        .expect("the kernel tells");
-    let kilobytes = line.trim().trim_end_matches(" kB");
-    kilobytes.parse::<u64>().expect("it is a number") * 1024
 }
 
 impl Deref for Session {

@@ -12,6 +12,29 @@ use crate::database::{Session, eventually};
 use crate::files::Files;
 use crate::program::signal;
 
+/// What a server says of resources that outlive who has taken them, of chunks written past their end, and of its own death.
+const COMPLAINTS: [&str; 19] = [
+    "resource was not closed",
+    "leak",
+    "not closed",
+    "still referenced",
+    "non-empty SPI stack",
+    "you own a lock",
+    "you don't own a lock",
+    "AbortTransaction while in",
+    "CommitTransaction while in",
+    "problem in alloc set",
+    "detected write past chunk end",
+    "stuck spinlock",
+    "could not remove",
+    "terminated by signal",
+    "invalid memory alloc",
+    "panicked at",
+    "internal error",
+    "PANIC:",
+    "TRAP:",
+];
+
 /// A cluster that runs, until the value is dropped. With checksums, so that a page that is not what was written is an
 /// error.
 #[derive(Debug)]
@@ -27,16 +50,21 @@ pub struct PrivateCluster {
 impl PrivateCluster {
     /// A new cluster with these lines in postgresql.conf, and the extension in its database postgres.
     pub fn new(settings: &str) -> PrivateCluster {
-        let mut cluster = PrivateCluster::unmade("cluster", settings);
+        PrivateCluster::in_directory(&target("cluster"), settings)
+    }
+
+    /// The same in a directory of the caller's choice, which is made.
+    pub fn in_directory(directory: &Path, settings: &str) -> PrivateCluster {
+        let mut cluster = PrivateCluster::unmade(directory, settings);
         cluster.start();
         let mut session = cluster.connect();
         session.run("CREATE EXTENSION trips_ext CASCADE");
         cluster
     }
 
-    fn unmade(purpose: &str, settings: &str) -> PrivateCluster {
+    fn unmade(directory: &Path, settings: &str) -> PrivateCluster {
         PrivateCluster {
-            directory: root().join("target").join(unique_name(purpose)),
+            directory: directory.to_owned(),
             settings: settings.to_owned(),
             conninfo: String::new(),
             home: PathBuf::new(),
@@ -46,7 +74,7 @@ impl PrivateCluster {
 
     /// A standby of this cluster, running.
     pub fn standby(&self) -> PrivateCluster {
-        let mut standby = PrivateCluster::unmade("standby", &self.settings);
+        let mut standby = PrivateCluster::unmade(&target("standby"), &self.settings);
         standby.script("copy", &[&self.directory]);
         standby.start();
         standby
@@ -127,6 +155,13 @@ impl PrivateCluster {
         self.home.join("data")
     }
 
+    /// Lines of its log that tell of something left behind, or broken, by who should have cleaned up.
+    pub fn complaints(&self) -> Vec<String> {
+        let log = self.log();
+        let complains = |line: &&str| COMPLAINTS.iter().any(|words| line.contains(words));
+        log.lines().filter(complains).map(str::to_owned).collect()
+    }
+
     /// Files that its server can read.
     pub fn files(&self) -> &Files {
         self.files.as_ref().expect("it has been started")
@@ -175,6 +210,10 @@ fn state_of(pid: i32) -> Option<(String, i32)> {
     let (_, rest) = stat.rsplit_once(')')?;
     let mut words = rest.split_whitespace();
     Some((words.next()?.to_owned(), words.next()?.parse().ok()?))
+}
+
+fn target(purpose: &str) -> PathBuf {
+    root().join("target").join(unique_name(purpose))
 }
 
 fn root() -> &'static Path {

@@ -3,13 +3,11 @@
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::process::Command;
-use std::thread;
 use std::time::{Duration, Instant};
 
-use trips_tests::database::wait_until_blocked;
 use trips_tests::ingest::load;
 use trips_tests::rows::{numbered, numbered_rows};
-use trips_tests::snapshot::{assert_books_balance, assert_nothing_stored};
+use trips_tests::snapshot::assert_nothing_stored;
 use trips_tests::{Database, HEADER, Ingest, Place, Session, refused, refused_case};
 
 const COLUMNS: [&str; 5] = [
@@ -187,35 +185,6 @@ fn a_truncated_file_is_a_row_that_lacks_columns() {
             .counts(),
         (2, 1, 1)
     );
-}
-
-#[test]
-fn a_file_that_grows_while_it_is_read_is_refused() {
-    let database = Database::new();
-    let (mut session, mut blocker) = (database.connect(), database.connect());
-    let path = database
-        .files()
-        .write_rows("t.csv", numbered_rows(0..100_000));
-    // The load has opened the file by the time it waits for the table.
-    blocker.run("BEGIN; LOCK TABLE trips.trip IN ACCESS EXCLUSIVE MODE");
-    let pid = session.pid();
-    let mut observer = database.connect();
-    thread::scope(|scope| {
-        let waiting = scope.spawn(|| Ingest::of(&path).call(&mut session));
-        wait_until_blocked(&mut observer, pid);
-        let mut content = fs::read(&path).unwrap();
-        content.extend_from_slice(format!("{}\n", numbered(5)).as_bytes());
-        fs::write(&path, &content).unwrap();
-        blocker.run("COMMIT");
-        match waiting.join().unwrap() {
-            // It opened the file only then: all of it is loaded.
-            Ok(summary) => assert_eq!(summary.counts(), (100_001, 100_001, 0)),
-            Err(error) => {
-                refused::<()>(Err(error), "55000");
-            }
-        }
-    });
-    assert_books_balance(&mut observer);
 }
 
 mod paths {
@@ -430,25 +399,6 @@ mod waiting {
         assert!(session.is_single_threaded());
         first.run("ROLLBACK");
         assert_eq!(load(&mut session, &path).loaded, 100);
-    }
-
-    #[test]
-    fn a_statement_timeout_ends_a_load() {
-        let database = Database::new();
-        let mut session = database.connect();
-        session.run("CREATE INDEX ON trips.trip USING gist (origin)");
-        let path = database
-            .files()
-            .write_rows("t.csv", numbered_rows(0..400_000));
-        session.run("SET statement_timeout = '150ms'");
-        let begin = Instant::now();
-        refused(Ingest::of(&path).call(&mut session), "57014");
-        let late = begin.elapsed().saturating_sub(Duration::from_millis(150));
-        assert!(late <= Duration::from_millis(500), "{late:?} late");
-        assert!(session.is_single_threaded());
-        session.run("SET statement_timeout = 0");
-        assert_nothing_stored(&mut session);
-        assert_eq!(load(&mut session, &path).loaded, 400_000);
     }
 }
 

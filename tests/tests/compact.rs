@@ -1,13 +1,11 @@
 //! Runs of the area trees are merged: by themselves where small ones are many, and all of them by trips_compact(). Nobody
-//! who reads waits for that or is answered otherwise, whatever ends it.
+//! who reads waits for that or is answered otherwise. What may end it is in interrupt.rs.
 
 use std::sync::Barrier;
 use std::thread;
-use std::time::{Duration, Instant};
 
-use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
-use trips_tests::aftermath::{assert_nothing_left, orphans};
+use trips_tests::aftermath::orphans;
 use trips_tests::ask_random::{cases, question, seeded};
 use trips_tests::database::eventually;
 use trips_tests::facts::Facts;
@@ -15,7 +13,7 @@ use trips_tests::ingest::{forget, load};
 use trips_tests::question::Question;
 use trips_tests::rows::write_generated;
 use trips_tests::snapshot::{Snapshot, snapshot};
-use trips_tests::{Database, Ingest, Role, Session, refused};
+use trips_tests::{Database, Role, Session, refused};
 
 const COMPACT: &str = "SELECT runs_after FROM trips_compact()";
 
@@ -503,141 +501,6 @@ mod memory {
         took.sort_unstable();
         assert!(took[1] < 16 * MEGABYTES, "{took:?} bytes");
         assert_eq!(session.count("trips_check()"), 0);
-    }
-}
-
-/// Whatever ends a compaction, all is as before and nothing is left behind.
-mod ends {
-    use super::*;
-
-    /// A database with many runs, whose compaction takes a while; how long.
-    fn slow_scene() -> (Database, Session, Duration) {
-        let (database, mut session, _) = scene(0, 0);
-        session.run("SET trips_ext.area_memory = '1MB'");
-        load_new(&database, &mut session, 120_000);
-        assert!(runs(&mut session) >= 8);
-        session.run("BEGIN");
-        let begin = Instant::now();
-        compact(&mut session);
-        let whole = begin.elapsed();
-        session.run("ROLLBACK");
-        println!("a compaction takes {whole:?}");
-        (database, session, whole)
-    }
-
-    /// Nothing is left, and the trees hold what the table holds.
-    #[track_caller]
-    fn assert_whole(database: &Database, session: Option<&Session>) {
-        let mut observer = database.connect();
-        assert_nothing_left(&mut observer, session);
-        assert_eq!(observer.count("trips_check()"), 0);
-        assert_no_orphans(&mut observer);
-    }
-
-    #[test]
-    fn a_statement_timeout_ends_it_at_any_moment() {
-        let (database, mut session, whole) = slow_scene();
-        let before = runs(&mut session);
-        let mut refusals = 0;
-        for share in [0.05, 0.2, 0.4, 0.6, 0.8, 0.95] {
-            let timeout = whole.mul_f64(share).as_millis().max(1);
-            session.run(&format!(
-                "BEGIN; SET LOCAL statement_timeout = '{timeout}ms'"
-            ));
-            if let Err(error) = session.query(COMPACT, &[]) {
-                refused::<()>(Err(error), "57014");
-                refusals += 1;
-            }
-            session.run("ROLLBACK");
-            assert_single_threaded(&session);
-            assert_eq!(runs(&mut session), before);
-        }
-        assert!(refusals > 0);
-        assert_whole(&database, Some(&session));
-        assert_eq!(compact(&mut session), 1);
-        assert_whole(&database, Some(&session));
-    }
-
-    /// Signals a compaction after a random time, again and again: each is done whole, or not at all.
-    fn signalled_at_any_moment(signal: &str, sqlstate: &str, rounds: u32) {
-        let mut random = seeded();
-        let (database, mut other, whole) = slow_scene();
-        let before = runs(&mut other);
-        let mut ended = 0;
-        for _ in 0..rounds {
-            let mut session = database.connect();
-            session.run("SET trips_ext.area_memory = '1MB'; BEGIN");
-            let pid = session.pid();
-            let delay = whole.mul_f64(random.random_range(0.0..1.1));
-            let result = thread::scope(|scope| {
-                let compacting = scope.spawn(|| (session.query(COMPACT, &[]), session));
-                thread::sleep(delay);
-                other.run(&format!("SELECT {signal}({pid})"));
-                let (result, session) = compacting.join().unwrap();
-                if signal == "pg_cancel_backend" {
-                    assert_single_threaded(&session);
-                } else {
-                    let process = std::path::Path::new("/proc").join(pid.to_string());
-                    eventually("the session ends", || !process.exists());
-                }
-                result
-            });
-            if let Err(error) = result {
-                // A session that is terminated may find its connection closed before it reads why.
-                if !error.is_closed() {
-                    refused::<()>(Err(error), sqlstate);
-                }
-                ended += 1;
-            }
-            // None of them commits.
-            assert_eq!(runs(&mut other), before);
-        }
-        println!("{ended} of {rounds} were ended in time");
-        assert!(ended > 0);
-        assert_whole(&database, Some(&other));
-        assert_eq!(compact(&mut other), 1);
-        assert_whole(&database, Some(&other));
-    }
-
-    #[test]
-    fn it_can_be_cancelled_at_any_moment() {
-        signalled_at_any_moment("pg_cancel_backend", "57014", 20);
-    }
-
-    #[test]
-    fn it_can_be_terminated_at_any_moment() {
-        signalled_at_any_moment("pg_terminate_backend", "57P01", 12);
-    }
-
-    #[test]
-    fn a_load_that_builds_trees_can_be_cancelled_at_any_moment() {
-        let mut random = seeded();
-        let (database, mut session, _) = slow_scene();
-        let before = runs(&mut session);
-        let path = write_generated(database.files(), "more.csv", 60_000, 3, 77);
-        let mut other = database.connect();
-        let pid = session.pid();
-        for _ in 0..10 {
-            let delay = Duration::from_millis(random.random_range(0..400));
-            thread::scope(|scope| {
-                let loading = scope.spawn(|| {
-                    session.run("BEGIN");
-                    let result = Ingest::of(&path).call(&mut session);
-                    let _ = session.batch_execute("ROLLBACK");
-                    result
-                });
-                thread::sleep(delay);
-                other.run(&format!("SELECT pg_cancel_backend({pid})"));
-                if let Err(error) = loading.join().unwrap() {
-                    refused::<()>(Err(error), "57014");
-                }
-            });
-            // A cancel that came late may have hit the ROLLBACK.
-            session.run("ROLLBACK");
-            assert_single_threaded(&session);
-            assert_eq!(runs(&mut other), before);
-        }
-        assert_whole(&database, Some(&session));
     }
 }
 

@@ -1,8 +1,5 @@
 //! Pushed failures: whatever ends a load, a session that listens learns of it, and nothing is left behind.
 
-use std::fs::{self, Permissions};
-use std::os::unix::fs::PermissionsExt;
-use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -11,10 +8,9 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use trips_tests::aftermath::assert_nothing_left;
 use trips_tests::ingest::{forget, load};
-use trips_tests::listener::CHANNEL;
 use trips_tests::rows::{make_slow, numbered_rows, slow_file};
 use trips_tests::snapshot::assert_nothing_stored;
-use trips_tests::{Database, Event, Ingest, Listener, PrivateCluster, Session, refused};
+use trips_tests::{Database, Event, Ingest, Listener, Session, refused};
 
 /// How long nothing must follow an end before it is taken for the end.
 const SILENCE: Duration = Duration::from_millis(1200);
@@ -104,60 +100,6 @@ fn a_statement_timeout_is_pushed() {
     heard_of(&database, &mut session, &Ingest::of(&path), "57014");
     session.run("SET statement_timeout = 0");
     assert_nothing_stored(&mut session);
-}
-
-/// A file system of so many MB, for the server's user; unmounted with the value.
-struct SmallDisk(tempfile::TempDir);
-
-impl SmallDisk {
-    /// None where this user may not mount; says so.
-    fn new(megabytes: u32) -> Option<SmallDisk> {
-        let outside = tempfile::tempdir().unwrap();
-        fs::set_permissions(outside.path(), Permissions::from_mode(0o755)).unwrap();
-        let user = Command::new("id")
-            .args(["-u", "postgres"])
-            .output()
-            .unwrap();
-        let user = String::from_utf8(user.stdout).unwrap();
-        let options = format!("size={megabytes}m,mode=700,uid={}", user.trim());
-        let mounted = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", &options, "tmpfs"])
-            .arg(outside.path())
-            .output();
-        if mounted.is_ok_and(|output| output.status.success()) {
-            return Some(SmallDisk(outside));
-        }
-        eprintln!("SKIPPED: this user may not mount a file system");
-        None
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("-l").arg(self.0.path()).status();
-    }
-}
-
-#[test]
-fn a_full_disk_is_pushed() {
-    let Some(disk) = SmallDisk::new(20) else {
-        return;
-    };
-    let cluster = PrivateCluster::new("fsync = off");
-    let mut session = cluster.connect();
-    let place = disk.0.path().display();
-    session.run(&format!("CREATE TABLESPACE small LOCATION '{place}'"));
-    session.run("ALTER TABLE trips.trip SET TABLESPACE small");
-    let path = cluster
-        .files()
-        .write_rows("t.csv", numbered_rows(0..600_000));
-    let mut listener = Listener::in_session(cluster.connect(), CHANNEL);
-    refused(Ingest::of(&path).call(&mut session), "53100");
-    let failed = listener.until_end().pop().unwrap();
-    assert_eq!((failed.sqlstate(), failed.text("file")), ("53100", &*path));
-    assert_nothing_stored(&mut session);
-    session.run("ALTER TABLE trips.trip SET TABLESPACE pg_default");
-    assert_eq!(load(&mut session, &path).loaded, 600_000);
 }
 
 /// Starts a slow load and signals its backend once rows are heard of; what was heard last, and the session

@@ -211,7 +211,9 @@ impl Reader {
         self.hasher.update(to.get(start..).unwrap_or(b""));
         self.read += length as u64;
         self.at_end = length < most;
-        if self.read > self.source.size() {
+        let size = self.source.size();
+        // Where it was cut off, the end of what is left is no row to complain of.
+        if self.read > size || self.at_end && self.read < size {
             return Err(self.source.changed());
         }
         Ok(())
