@@ -1,8 +1,6 @@
-//! Bad files, bad paths and bad arguments: refused whole and at once, whatever the mode, with nothing left behind.
+//! Bad files and bad arguments: refused whole and at once, whatever the mode, with nothing left behind.
 
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, symlink};
-use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -10,7 +8,7 @@ use trips_tests::database::wait_until_blocked;
 use trips_tests::ingest::load;
 use trips_tests::rows::{numbered, numbered_rows};
 use trips_tests::snapshot::{assert_books_balance, assert_nothing_stored};
-use trips_tests::{Database, HEADER, Ingest, Place, Session, refused, refused_case};
+use trips_tests::{Database, HEADER, Ingest, Place, refused, refused_case};
 
 const COLUMNS: [&str; 5] = [
     "region",
@@ -216,190 +214,6 @@ fn a_file_that_grows_while_it_is_read_is_refused() {
         }
     });
     assert_books_balance(&mut observer);
-}
-
-mod paths {
-    use super::*;
-
-    fn assert_path(session: &mut Session, what: &str, path: &str, sqlstate: &str) {
-        for call in [
-            Ingest::of(path),
-            Ingest::of(path).on_error("ignore"),
-            Ingest::of(path).dry_run(),
-        ] {
-            let begin = Instant::now();
-            refused_case(what, call.call(session), sqlstate);
-            assert!(
-                begin.elapsed() < Duration::from_secs(10),
-                "{what} made the load wait"
-            );
-        }
-    }
-
-    #[test]
-    fn what_is_no_readable_regular_file_is_refused_at_once() {
-        let database = Database::new();
-        let mut session = database.connect();
-        let files = database.files();
-        let good = files.write_rows("good.csv", numbered_rows(0..1));
-        let unreadable = files.write_rows("unreadable.csv", numbered_rows(0..1));
-        fs::set_permissions(&unreadable, fs::Permissions::from_mode(0o000)).unwrap();
-        let locked = files.make_dir("locked");
-        files.write_rows("locked/t.csv", numbered_rows(0..1));
-        fs::set_permissions(&locked, fs::Permissions::from_mode(0o000)).unwrap();
-        let fifo = files.path("fifo");
-        assert!(
-            Command::new("mkfifo")
-                .args(["-m", "644", &fifo])
-                .status()
-                .unwrap()
-                .success()
-        );
-        let socket = files.path("socket");
-        let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
-        for (name, target) in [
-            ("loop1", "loop2"),
-            ("loop2", "loop1"),
-            ("dangling", "nothing"),
-            ("to_fifo", "fifo"),
-        ] {
-            symlink(files.dir().join(target), files.dir().join(name)).unwrap();
-        }
-        let in_file = format!("{good}/t.csv");
-        let cases = [
-            ("directory", files.path(""), "42809"),
-            ("root directory", "/".to_owned(), "42809"),
-            ("missing", files.path("missing.csv"), "58P01"),
-            ("missing directory", files.path("missing/t.csv"), "58P01"),
-            ("dangling link", files.path("dangling"), "58P01"),
-            ("unreadable", unreadable, "42501"),
-            (
-                "in an unreadable directory",
-                format!("{locked}/t.csv"),
-                "42501",
-            ),
-            ("FIFO", fifo, "42809"),
-            ("link to a FIFO", files.path("to_fifo"), "42809"),
-            ("/dev/null", "/dev/null".to_owned(), "42809"),
-            ("/dev/zero", "/dev/zero".to_owned(), "42809"),
-            ("/dev/urandom", "/dev/urandom".to_owned(), "42809"),
-            ("a file as a directory", in_file, "42809"),
-            ("relative", "good.csv".to_owned(), "42602"),
-            ("relative with dots", "../good.csv".to_owned(), "42602"),
-            (
-                "a file of the server's own",
-                "PG_VERSION".to_owned(),
-                "42602",
-            ),
-            ("empty", String::new(), "42602"),
-            ("home", "~/good.csv".to_owned(), "42602"),
-            ("URL", "file:///good.csv".to_owned(), "42602"),
-            ("program", "|cat".to_owned(), "42602"),
-            ("link that leads to itself", files.path("loop1"), "58030"),
-            ("name of 256 bytes", files.path(&"n".repeat(256)), "22023"),
-            (
-                "path of 5000 bytes",
-                format!("/{}", "d/".repeat(2500)),
-                "22023",
-            ),
-        ];
-        for (what, path, sqlstate) in &cases {
-            assert_path(&mut session, what, path, sqlstate);
-        }
-        // A socket cannot even be opened (ENXIO).
-        let error = Ingest::of(&socket).call(&mut session).unwrap_err();
-        assert!(
-            matches!(error.code().unwrap().code(), "42809" | "58030"),
-            "{error:?}"
-        );
-        assert_nothing_stored(&mut session);
-        fs::set_permissions(&locked, fs::Permissions::from_mode(0o755)).unwrap();
-        println!("{} paths, three times each", cases.len());
-    }
-
-    #[test]
-    fn links_are_followed() {
-        let database = Database::new();
-        let mut session = database.connect();
-        let files = database.files();
-        files.write_rows("t.csv", numbered_rows(0..3));
-        symlink(files.dir().join("t.csv"), files.dir().join("link")).unwrap();
-        assert_eq!(
-            load(&mut session, &files.path("link")).file,
-            files.path("link")
-        );
-    }
-
-    #[test]
-    fn with_allowed_directories_nothing_outside_them_is_read() {
-        let database = Database::new();
-        let mut session = database.connect();
-        let files = database.files();
-        for (dir, rows) in [
-            ("in", 0..1),
-            ("in/deep", 1..2),
-            ("also", 2..3),
-            ("inner", 3..4),
-            ("out", 4..5),
-        ] {
-            files.make_dir(dir);
-            files.write_rows(&format!("{dir}/t.csv"), numbered_rows(rows));
-        }
-        symlink(
-            files.dir().join("out/t.csv"),
-            files.dir().join("in/leads_out"),
-        )
-        .unwrap();
-        symlink(
-            files.dir().join("out"),
-            files.dir().join("in/dir_leads_out"),
-        )
-        .unwrap();
-        symlink(
-            files.dir().join("in/t.csv"),
-            files.dir().join("out/leads_in"),
-        )
-        .unwrap();
-        symlink(files.dir().join("in"), files.dir().join("alias")).unwrap();
-        let (inside, also) = (files.path("in"), files.path("also"));
-        session.run(&format!(
-            "SET trips_ext.allowed_directories = '{inside}, {also}/'"
-        ));
-        let outside = [
-            "out/t.csv",
-            "in/leads_out",
-            "in/dir_leads_out/t.csv",
-            "inner/t.csv",
-            "in/../out/t.csv",
-            "out/missing.csv",
-        ];
-        for path in outside.map(|path| files.path(path)) {
-            refused(Ingest::of(&path).call(&mut session), "42501");
-        }
-        refused(Ingest::of("/etc/passwd").call(&mut session), "42501");
-        assert_path(
-            &mut session,
-            "missing, inside",
-            &files.path("in/missing.csv"),
-            "58P01",
-        );
-        assert_nothing_stored(&mut session);
-        for path in ["in/t.csv", "in/deep/t.csv", "also/t.csv", "in/../in/t.csv"] {
-            Ingest::of(&files.path(path)).run(&mut session);
-        }
-        assert_eq!(session.count("trips.trip"), 3);
-        // A directory that is itself reached by a link.
-        session.run(&format!(
-            "SET trips_ext.allowed_directories = '{}'",
-            files.path("alias")
-        ));
-        assert_eq!(
-            Ingest::of(&files.path("alias/t.csv"))
-                .run(&mut session)
-                .status,
-            "skipped"
-        );
-    }
 }
 
 mod waiting {
