@@ -574,7 +574,7 @@ mod swaps {
     const MARKER: &str = "Outside";
 
     /// Paths whose meaning changes: a file, a file below a directory, and a link to the latter.
-    const PATHS: [&str; 3] = ["in/file.csv", "in/dir/t.csv", "in/hop"];
+    const PATHS: [&str; 4] = ["in/file.csv", "in/dir/t.csv", "in/file.csv", "in/hop"];
 
     const ROWS: u64 = 10;
 
@@ -590,7 +590,8 @@ mod swaps {
             files.make_dir("in/dir");
             files.make_dir("out");
             files.write_rows("good.csv", numbered_rows(0..ROWS));
-            files.write_rows("in/dir/t.csv", numbered_rows(0..ROWS));
+            let path = files.write_rows("in/dir/t.csv", numbered_rows(0..ROWS));
+            fs::hard_link(path, files.path("in/file.csv")).expect("a link can be made");
             link(files, "in/dir/t.csv", "in/hop");
             let secrets = numbered_rows(100..120).map(|row| row.replace("Turin", MARKER));
             let bad = (0..5).map(|n| format!("{MARKER} {n},{MARKER},{MARKER},{MARKER},{MARKER}"));
@@ -602,24 +603,34 @@ mod swaps {
             }
         }
 
-        fn run(&self, mut random: impl Rng) {
+        /// The file: a rename is all there is between the two, so that a load sees one or the other. Most often without a pause: it
+        /// is to come between any two looks that a load takes.
+        fn swap_file(&self, mut random: impl Rng) {
             let at = |name: &str| self.dir.join(name);
-            let pause =
-                |random: &mut dyn FnMut() -> u64| thread::sleep(Duration::from_micros(random()));
             while !self.stop.load(Ordering::Relaxed) {
-                let mut next = || random.random_range(0..300);
                 fs::hard_link(at("good.csv"), at("in/new")).unwrap();
                 fs::rename(at("in/new"), at("in/file.csv")).unwrap();
-                pause(&mut next);
                 symlink(at("out/t.csv"), at("in/new")).unwrap();
                 fs::rename(at("in/new"), at("in/file.csv")).unwrap();
+                self.swaps.fetch_add(2, Ordering::Relaxed);
+                if random.random_range(0..50) == 0 {
+                    thread::sleep(Duration::from_micros(random.random_range(0..300)));
+                }
+            }
+        }
+
+        /// The directory: for a moment there is nothing.
+        fn swap_directory(&self, mut random: impl Rng) {
+            let at = |name: &str| self.dir.join(name);
+            let mut pause = || thread::sleep(Duration::from_micros(random.random_range(0..300)));
+            while !self.stop.load(Ordering::Relaxed) {
                 fs::rename(at("in/dir"), at("in/parked")).unwrap();
                 symlink(at("out"), at("in/dir")).unwrap();
-                pause(&mut next);
+                pause();
                 fs::remove_file(at("in/dir")).unwrap();
                 fs::rename(at("in/parked"), at("in/dir")).unwrap();
-                pause(&mut next);
-                self.swaps.fetch_add(4, Ordering::Relaxed);
+                self.swaps.fetch_add(2, Ordering::Relaxed);
+                pause();
             }
         }
     }
@@ -687,7 +698,9 @@ mod swaps {
         let swapper = Swapper::new(files);
         let (loads, random) = (cases(200), seeded());
         let ends = thread::scope(|scope| {
-            scope.spawn(|| swapper.run(random));
+            let other = random.clone();
+            scope.spawn(|| swapper.swap_file(random));
+            scope.spawn(|| swapper.swap_directory(other));
             let loaders: Vec<_> = (0..SESSIONS)
                 .map(|first| {
                     let (database, inside) = (&database, &inside);
