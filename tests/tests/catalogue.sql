@@ -70,18 +70,18 @@ WITH labels (names, volatility, parallel, by_public) AS (VALUES
      UNION ALL
     SELECT 'type ' || t.typname, a.grantee, a.privilege_type
       FROM pg_type t
-      JOIN relation r ON t.typrelid = r.oid
+      JOIN member m ON m.classid = 'pg_type'::regclass AND m.objid = t.oid
      CROSS JOIN LATERAL aclexplode(t.typacl) a
      WHERE a.grantee NOT IN (0, t.typowner)
 ), in_schema (classid, objid, called) AS (
     -- All that stands in the schema of the extension's tables.
     SELECT 'pg_class'::regclass::oid, c.oid, c.oid::regclass::text
-      FROM pg_class c WHERE c.relnamespace = 'trips'::regnamespace AND c.relkind IN ('r', 'v', 'm', 'f', 'p', 'S', 'c')
+      FROM pg_class c WHERE c.relnamespace = 'trips'::regnamespace AND c.relkind IN ('r', 'v', 'm', 'f', 'p', 'S')
      UNION ALL
     SELECT 'pg_proc'::regclass, p.oid, p.oid::regprocedure::text FROM pg_proc p WHERE p.pronamespace = 'trips'::regnamespace
      UNION ALL
     SELECT 'pg_type'::regclass, t.oid, t.oid::regtype::text
-      FROM pg_type t WHERE t.typnamespace = 'trips'::regnamespace AND t.typtype <> 'c' AND t.typelem = 0
+      FROM pg_type t WHERE t.typnamespace = 'trips'::regnamespace AND t.typelem = 0 AND NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = t.typrelid AND c.relkind <> 'c')
      UNION ALL
     SELECT 'pg_operator'::regclass, o.oid, o.oid::regoperator::text FROM pg_operator o WHERE o.oprnamespace = 'trips'::regnamespace
      UNION ALL
@@ -108,7 +108,7 @@ SELECT 'is granted to a role', f.called
 SELECT 'is written in ' || f.language, f.called
   FROM function f WHERE f.language NOT IN ('c', 'sql', 'plpgsql') OR f.language <> 'c' AND NOT f.is_trusted
  UNION ALL
-SELECT 'is in another library', f.called FROM function f WHERE f.language = 'c' AND f.probin <> '$libdir/trips_ext'
+SELECT 'is in another library', f.called FROM function f WHERE f.language = 'c' AND f.probin <> 'trips_ext'
  UNION ALL
 SELECT 'does not look names up in the catalogue, then PostGIS'' schema, and last among temporary objects', f.called
   FROM function f CROSS JOIN extension e
@@ -126,7 +126,7 @@ SELECT 'shows what its owner may read', r.called
  WHERE r.relkind = 'v'
    AND NOT EXISTS (SELECT FROM pg_options_to_table(r.reloptions) o WHERE o.option_name = 'security_invoker' AND o.option_value::boolean)
  UNION ALL
-SELECT 'is a ' || r.relkind || ', which no extension needs here', r.called FROM relation r WHERE r.relkind NOT IN ('r', 'v', 'S', 'c')
+SELECT 'is a ' || r.relkind::text || ', which no extension needs here', r.called FROM relation r WHERE r.relkind NOT IN ('r', 'v', 'S')
  UNION ALL
 SELECT 'is unlogged or temporary', r.called FROM relation r WHERE r.relpersistence <> 'p'
  UNION ALL
@@ -162,8 +162,8 @@ SELECT 'has no comment', r.called || '.' || a.attname
   FROM relation r JOIN pg_attribute a ON a.attrelid = r.oid
  WHERE r.relkind IN ('r', 'v') AND a.attnum > 0 AND NOT a.attisdropped AND col_description(r.oid, a.attnum) IS NULL
  UNION ALL
-SELECT 'has no comment', r.called
-  FROM relation r WHERE r.relkind = 'c' AND obj_description(r.reltype, 'pg_type') IS NULL
+SELECT 'has no comment', t.oid::regtype::text
+  FROM pg_type t JOIN member m ON m.classid = 'pg_type'::regclass AND m.objid = t.oid WHERE obj_description(t.oid, 'pg_type') IS NULL
  UNION ALL
 SELECT 'has no comment', t.tgname || ' on ' || r.called
   FROM pg_trigger t JOIN relation r ON r.oid = t.tgrelid WHERE NOT t.tgisinternal AND obj_description(t.oid, 'pg_trigger') IS NULL
