@@ -25,7 +25,7 @@ WITH labels (names, volatility, parallel, by_public) AS (VALUES
     ('max_jobs inbox_directory inbox_database inbox_role', 'sighup')
 ), extension AS (
     SELECT e.oid, e.extowner AS owner, e.extnamespace AS namespace,
-           (SELECT p.extnamespace FROM pg_extension p WHERE p.extname = 'postgis') AS postgis
+           (SELECT n.nspname FROM pg_extension p JOIN pg_namespace n ON n.oid = p.extnamespace WHERE p.extname = 'postgis') AS postgis
       FROM pg_extension e
      WHERE e.extname = 'trips_ext'
 ), member AS (
@@ -113,7 +113,7 @@ SELECT 'is in another library', f.called FROM function f WHERE f.language = 'c' 
 SELECT 'does not look names up in the catalogue, then PostGIS'' schema, and last among temporary objects', f.called
   FROM function f CROSS JOIN extension e
  WHERE f.language <> 'c'
-   AND format('search_path=pg_catalog, %I, pg_temp', e.postgis::regnamespace::name) <> ALL (coalesce(f.proconfig, '{}'))
+   AND format('search_path=pg_catalog, %I, pg_temp', e.postgis) <> ALL (coalesce(f.proconfig, '{}'))
  UNION ALL
 SELECT 'belongs to another role than the extension', f.called FROM function f CROSS JOIN extension e WHERE f.proowner <> e.owner
  UNION ALL
