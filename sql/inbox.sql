@@ -22,3 +22,4 @@ COMMENT ON INDEX  trips.inbox_file_ingest   IS 'Ingests whose file is still ther
 ALTER TABLE trips.inbox_file ENABLE ROW LEVEL SECURITY;
 CREATE POLICY inbox_file_of_own_roles ON trips.inbox_file FOR SELECT
  USING (pg_catalog.pg_has_role(role, 'USAGE') OR pg_catalog.pg_has_role('pg_read_all_stats', 'USAGE'));
+COMMENT ON POLICY inbox_file_of_own_roles ON trips.inbox_file IS 'Shows the files that are loaded by roles that the reader has the privileges of, all to members of pg_read_all_stats; nobody but the owner writes';

@@ -9,6 +9,7 @@ COMMENT ON FUNCTION trips.ingest_queued() IS 'Internal: has a background worker 
 CREATE CONSTRAINT TRIGGER ingest_queued
 AFTER INSERT ON trips.ingest_attempt DEFERRABLE INITIALLY DEFERRED
 FOR EACH ROW WHEN (NEW.status = 'queued') EXECUTE FUNCTION trips.ingest_queued();
+COMMENT ON TRIGGER ingest_queued ON trips.ingest_attempt IS 'Has what is queued run once the transaction has committed';
 
 REVOKE EXECUTE ON FUNCTION trips_ingest_async(text, text, bigint, text) FROM PUBLIC;
 COMMENT ON FUNCTION trips_ingest_async(text, text, bigint, text) IS

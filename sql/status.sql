@@ -56,6 +56,7 @@ COMMENT ON COLUMN trips.ingest_attempt.directory      IS 'The watched folder tha
 ALTER TABLE trips.ingest_attempt ENABLE ROW LEVEL SECURITY;
 CREATE POLICY ingest_attempt_of_own_roles ON trips.ingest_attempt FOR SELECT
  USING (pg_catalog.pg_has_role(role, 'USAGE') OR pg_catalog.pg_has_role('pg_read_all_stats', 'USAGE'));
+COMMENT ON POLICY ingest_attempt_of_own_roles ON trips.ingest_attempt IS 'Shows the ingests of roles that the reader has the privileges of, all to members of pg_read_all_stats; nobody but the owner writes';
 
 -- A load holds an advisory lock from before its attempt is noted until its transaction ends; 1953655152 is "trip".
 CREATE FUNCTION trips.ingest_is_running(ingest bigint) RETURNS boolean

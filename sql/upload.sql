@@ -31,3 +31,6 @@ COMMENT ON FUNCTION trips.inbox_insert() IS 'Internal: collects the rows of a st
 CREATE TRIGGER inbox_begin BEFORE INSERT ON trips.inbox FOR EACH STATEMENT EXECUTE FUNCTION trips.inbox_insert();
 CREATE TRIGGER inbox_row INSTEAD OF INSERT ON trips.inbox FOR EACH ROW EXECUTE FUNCTION trips.inbox_insert();
 CREATE TRIGGER inbox_end AFTER INSERT ON trips.inbox FOR EACH STATEMENT EXECUTE FUNCTION trips.inbox_insert();
+COMMENT ON TRIGGER inbox_begin ON trips.inbox IS 'Begins to collect the rows of a statement';
+COMMENT ON TRIGGER inbox_row   ON trips.inbox IS 'Collects a row';
+COMMENT ON TRIGGER inbox_end   ON trips.inbox IS 'Loads what was collected';

@@ -1,7 +1,8 @@
 //! The settings `trips_ext.*`, each with the reason for its default.
 
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use pgrx::prelude::*;
 use pgrx::{GucContext, GucFlags, GucRegistry, GucSetting, PostgresGucEnum};
@@ -9,6 +10,7 @@ use trips_core::Error;
 use trips_core::ingest::pipeline;
 
 use crate::ingest::options::{IfLoaded, OnError, Options};
+use crate::postgres::{session, spi, worker};
 
 /// A name that says whom it is for; LISTEN must name the same.
 static CHANNEL: GucSetting<Option<CString>> =
@@ -64,8 +66,16 @@ const MOST_AUTOMATIC_PARSER_THREADS: usize = 4;
 /// A session should leave some of a large machine to others.
 const MOST_AUTOMATIC_GROUP_THREADS: usize = 4;
 
+const ALLOWED_DIRECTORIES_NAME: &CStr = c"trips_ext.allowed_directories";
+const ALLOWED_DIRECTORIES_NAME_TEXT: &str = "trips_ext.allowed_directories";
+
+/// Whether the limit had a value before this session knew what it is.
+static EARLY_ALLOWED_DIRECTORIES: AtomicBool = AtomicBool::new(false);
+
 /// Makes the settings known to the server.
 pub fn register() {
+    let is_early = !worker::is_preloading() && session::knows_setting(ALLOWED_DIRECTORIES_NAME);
+    EARLY_ALLOWED_DIRECTORIES.store(is_early, Ordering::Relaxed);
     GucRegistry::define_string_guc(
         c"trips_ext.channel",
         c"Channel on which the status of ingests is pushed.",
@@ -75,7 +85,7 @@ pub fn register() {
         GucFlags::default(),
     );
     GucRegistry::define_string_guc(
-        c"trips_ext.allowed_directories",
+        ALLOWED_DIRECTORIES_NAME,
         c"Directories of the server that trips_ingest may read files from.",
         c"Absolute paths, separated by commas; what lies below them is allowed too. Empty allows any.",
         &ALLOWED_DIRECTORIES,
@@ -272,13 +282,42 @@ pub fn inbox_options() -> Options {
 }
 
 /// Where files may be; empty means anywhere.
-pub fn allowed_directories() -> Vec<PathBuf> {
-    text(&ALLOWED_DIRECTORIES)
-        .split(',')
-        .map(str::trim)
-        .filter(|path| !path.is_empty())
-        .map(PathBuf::from)
-        .collect()
+///
+/// # Errors
+/// 22023 where an entry is no absolute path: an empty one could mean anything, and a relative one is relative to the data
+/// directory. 42501 where the client has tried to set it before it was known whose it is.
+pub fn allowed_directories() -> Result<Vec<PathBuf>, Error> {
+    let list = text(&ALLOWED_DIRECTORIES);
+    if list.trim().is_empty() {
+        return match lost_allowed_directories()? {
+            true => Err(Error::NotPermitted {
+                what: "set parameter \"trips_ext.allowed_directories\"",
+                detail: "The session has set it before the library was loaded, so that nobody knows what a superuser has set.",
+            }),
+            false => Ok(Vec::new()),
+        };
+    }
+    let directories: Vec<PathBuf> = list.split(',').map(|path| path.trim().into()).collect();
+    match directories.iter().all(|path| path.is_absolute()) {
+        true => Ok(directories),
+        false => Err(Error::InvalidOption {
+            name: ALLOWED_DIRECTORIES_NAME_TEXT,
+            value: list,
+            allowed: "absolute paths, separated by commas",
+        }),
+    }
+}
+
+/// Whether a value that the client had given the setting was refused when the server learned that only superusers may: it had
+/// taken the place of that of the configuration file, the database or the role, if there was one.
+fn lost_allowed_directories() -> Result<bool, Error> {
+    if !EARLY_ALLOWED_DIRECTORIES.load(Ordering::Relaxed) {
+        return Ok(false);
+    }
+    spi::value(
+        "SELECT source OPERATOR(pg_catalog.=) 'default' FROM pg_catalog.pg_settings WHERE name OPERATOR(pg_catalog.=) $1",
+        &[ALLOWED_DIRECTORIES_NAME_TEXT.into()],
+    )
 }
 
 /// How much an ingest takes of the machine.

@@ -152,6 +152,17 @@ fn what_lies_outside_the_allowed_directories_is_not_told_apart() {
     assert_eq!(state(outside.path().join("missing.csv")), "42501");
     assert_eq!(state(inside.path().join("../missing.csv")), "42501");
     assert_eq!(state(inside.path().join("missing.csv")), "58P01");
+    // Nor is what a link leads to.
+    for (name, target) in [
+        ("to_missing", outside.path().join("missing.csv")),
+        ("to_directory", outside.path().to_owned()),
+        ("to_itself", inside.path().join("to_itself")),
+    ] {
+        symlink(target, inside.path().join(name)).unwrap();
+        assert_eq!(state(inside.path().join(name)), "42501", "{name}");
+    }
+    let below = inside.path().join("to_directory/missing.csv");
+    assert_eq!(state(below), "42501");
 }
 
 #[test]

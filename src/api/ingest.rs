@@ -51,7 +51,7 @@ fn trips_ingest(
             given("dry_run", dry_run)?,
         )?;
         run::require_rights_on_file(c"trips_ingest()")?;
-        ingest(Input::on_server(file), &options)
+        ingest(Input::on_server(file)?, &options)
     };
     match run() {
         Ok(row) => TableIterator::once(row),

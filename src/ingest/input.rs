@@ -29,11 +29,14 @@ pub enum Input<'i> {
 
 impl<'i> Input<'i> {
     /// The file of the server at `path`, which must lie where the settings allow.
-    pub fn on_server(path: &'i str) -> Input<'i> {
-        Input::OnServer {
+    ///
+    /// # Errors
+    /// Those of [`settings::allowed_directories`].
+    pub fn on_server(path: &'i str) -> Result<Input<'i>, Error> {
+        Ok(Input::OnServer {
             path,
-            directories: settings::allowed_directories(),
-        }
+            directories: settings::allowed_directories()?,
+        })
     }
 
     /// Path or name, as it was given.

@@ -120,7 +120,7 @@ fn load(job: &Job, told: &run::Job) -> Result<Summary, Error> {
             path,
             directories: vec![PathBuf::from(directory)],
         },
-        None => Input::on_server(path),
+        None => Input::on_server(path)?,
     };
     run::run(job.attempt.ingest, input, &options, Some(told))
 }

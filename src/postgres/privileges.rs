@@ -57,6 +57,15 @@ pub fn row_security_applies(relation: &Relation) -> bool {
     }
 }
 
+/// Whether row-level security hides rows of `relation` from the current role, whatever the setting `row_security` says.
+pub fn row_security_hides(relation: &Relation) -> bool {
+    // SAFETY: as above; with the last argument true nothing is raised.
+    unsafe {
+        pg_sys::check_enable_rls(relation.oid(), pg_sys::InvalidOid, true)
+            == pg_sys::CheckEnableRlsResult::RLS_ENABLED as i32
+    }
+}
+
 /// Whether the current role has the rights of the owner of `relation`.
 pub fn owns(relation: &Relation) -> bool {
     // SAFETY: both arguments are OIDs of roles; GetUserId has no arguments.

@@ -45,6 +45,20 @@ impl Relation {
         Relation { relation }
     }
 
+    /// Opens `schema.name` and locks it; none where it does not exist. Unlike [`Relation::open`] it asks for no right on the schema.
+    pub fn find(schema: &CStr, name: &CStr, mode: LockMode) -> Option<Relation> {
+        // SAFETY: C strings that outlive the calls; without an OID nothing is opened, and try_table_open takes one that is gone.
+        let relation = unsafe {
+            let schema = pg_sys::get_namespace_oid(schema.as_ptr(), true);
+            let table = pg_sys::get_relname_relid(name.as_ptr(), schema);
+            if table == pg_sys::InvalidOid {
+                return None;
+            }
+            pg_sys::try_table_open(table, mode.number())
+        };
+        (!relation.is_null()).then_some(Relation { relation })
+    }
+
     /// Takes a further lock on the open table.
     pub fn lock(&self, mode: LockMode) {
         // SAFETY: the OID is that of an open relation.

@@ -1,5 +1,7 @@
 //! Facts about this session.
 
+use std::ffi::CStr;
+
 use pgrx::prelude::*;
 
 /// The database that the session is connected to.
@@ -18,6 +20,12 @@ pub fn authenticated_role() -> pg_sys::Oid {
 pub fn role() -> pg_sys::Oid {
     // SAFETY: no arguments; inside a transaction there is a current role.
     unsafe { pg_sys::GetUserId() }
+}
+
+/// Whether a setting has a value, be it one of a module that is not loaded.
+pub fn knows_setting(name: &CStr) -> bool {
+    // SAFETY: a C string that outlives the call; a name that is unknown gives null and no error.
+    unsafe { !pg_sys::GetConfigOption(name.as_ptr(), true, false).is_null() }
 }
 
 /// The process that serves the session.
@@ -44,7 +52,7 @@ pub fn encoding_is_utf8() -> bool {
 }
 
 /// Raises 25006 in a read-only transaction and during recovery, 25000 in a parallel worker.
-pub fn require_write_access(function: &std::ffi::CStr) {
+pub fn require_write_access(function: &CStr) {
     // SAFETY: the functions take a C string that they print.
     unsafe {
         pg_sys::PreventCommandDuringRecovery(function.as_ptr());

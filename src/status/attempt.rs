@@ -174,15 +174,12 @@ pub fn write(
     )
 }
 
-/// The table's owner as the current role; none where the table cannot be seen.
+/// The table's owner as the current role; none where the table cannot be seen. Asks for no right: a worker connects as the role
+/// that has logged in, which may have none before it takes on another.
 ///
 /// # Errors
 /// As [`hold`].
 pub fn owner() -> Result<Option<ActingAsOwner>, Error> {
-    let is_there: bool = spi::value(
-        "SELECT pg_catalog.to_regclass('trips.ingest_attempt') IS NOT NULL",
-        &[],
-    )?;
-    Ok(is_there
-        .then(|| ActingAsOwner::of(&Relation::open(c"trips", TABLE, LockMode::RowExclusive))))
+    let table = Relation::find(c"trips", TABLE, LockMode::RowExclusive);
+    Ok(table.as_ref().map(ActingAsOwner::of))
 }

@@ -113,6 +113,13 @@ fn every_statement_about_what_is_sent_gives_the_output_that_stands_below_it() {
 }
 
 #[test]
+fn every_statement_about_security_gives_the_output_that_stands_below_it() {
+    let role = Role::unmade();
+    let database = Database::new();
+    check_page(&database, "docs/security.md", b"", ("analyst", &role));
+}
+
+#[test]
 fn every_statement_about_groups_gives_the_output_that_stands_below_it() {
     let Some(path) = shared("real_trips.csv.gz") else {
         return;

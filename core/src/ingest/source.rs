@@ -67,7 +67,7 @@ impl Source {
             .open(path);
         let file = match opened {
             Ok(file) => file,
-            Err(_) if !names_allowed(path, allowed_directories) => return Err(outside()),
+            Err(_) if !may_be_told_of(path, allowed_directories) => return Err(outside()),
             Err(source) => return Err(open_error(path, source)),
         };
         let read_error = |source| Error::Read {
@@ -267,19 +267,34 @@ fn leads_to_allowed(file: &File, directories: &[PathBuf]) -> io::Result<bool> {
         return Ok(true);
     }
     let real = std::fs::read_link(format!("/proc/self/fd/{}", file.as_raw_fd()))?;
-    Ok(directories
-        .iter()
-        .filter_map(|directory| std::fs::canonicalize(directory).ok())
-        .any(|directory| real.starts_with(directory)))
+    Ok(is_below(&real, directories))
 }
 
-/// Whether `path`, as it is written, lies below one of `directories`, if there are any.
-fn names_allowed(path: &str, directories: &[PathBuf]) -> bool {
+/// Whether it may be told what is wrong with a `path` that cannot be opened: as far as it exists it lies below one of
+/// `directories`, if there are any, and no link leads on from there.
+fn may_be_told_of(path: &str, directories: &[PathBuf]) -> bool {
     let path = Path::new(path);
-    let climbs = path.components().any(|part| part == Component::ParentDir);
-    directories.is_empty()
-        || !climbs
-            && directories
-                .iter()
-                .any(|directory| path.starts_with(directory))
+    if directories.is_empty() {
+        return true;
+    }
+    // What `..` goes up from may lie outside.
+    if path.components().any(|part| part == Component::ParentDir) {
+        return false;
+    }
+    let mut beyond = None;
+    for part in path.ancestors() {
+        if let Ok(real) = std::fs::canonicalize(part) {
+            return !beyond.is_some_and(Path::is_symlink) && is_below(&real, directories);
+        }
+        beyond = Some(part);
+    }
+    false
+}
+
+/// Whether a path without links lies below one of `directories`.
+fn is_below(real: &Path, directories: &[PathBuf]) -> bool {
+    directories
+        .iter()
+        .filter_map(|directory| std::fs::canonicalize(directory).ok())
+        .any(|directory| real.starts_with(directory))
 }
