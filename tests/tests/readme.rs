@@ -3,6 +3,7 @@
 
 use std::fs::{self, File};
 use std::io::{Read, Write};
+use std::path::Path;
 use std::process::Stdio;
 
 use flate2::read::GzDecoder;
@@ -163,4 +164,42 @@ fn blocks_are_told_apart_by_what_stands_between_them() {
         ("sh", "ls\n", 9, false),
     ];
     assert_eq!(found, expected);
+}
+
+/// All Rust files below a directory, as one text.
+fn sources(directory: &Path) -> String {
+    let entries = fs::read_dir(directory).expect("there is such a directory");
+    let texts = entries.map(|entry| {
+        let path = entry.expect("it can be listed").path();
+        match path.extension().is_some_and(|extension| extension == "rs") {
+            true => fs::read_to_string(path).expect("it is text"),
+            false if path.is_dir() && !path.ends_with("target") => sources(&path),
+            false => String::new(),
+        }
+    });
+    texts.collect()
+}
+
+#[test]
+fn every_test_that_a_page_names_is_there() {
+    let code: String = ["tests", "core", "cli", "src"]
+        .map(|directory| sources(&repository().join(directory)))
+        .concat();
+    let mut named = 0;
+    for page in ["README.md", "docs/RELIABILITY.md", "docs/security.md"] {
+        let text = fs::read_to_string(repository().join(page)).expect("there is such a page");
+        // A test is called by a sentence.
+        let is_sentence = |word: &&str| {
+            word.matches('_').count() >= 3
+                && !word.starts_with("pg_")
+                && word
+                    .chars()
+                    .all(|c| c.is_ascii_lowercase() || c == '_' || c.is_ascii_digit())
+        };
+        for test in text.split('`').filter(is_sentence) {
+            assert!(code.contains(&format!("fn {test}(")), "{page} names {test}");
+            named += 1;
+        }
+    }
+    println!("{named} tests are named");
 }
