@@ -68,7 +68,7 @@ run() {
 final() { sed -nE "s/^stat::$2: *([0-9]+)$/\1/p" "$OUT/$1.log" | tail -n 1; }
 
 report() {
-    local target executions crashes all=0 passed=0 failed=0
+    local target executions rate crashes all=0 passed=0 failed=0
     printf '\n| target | executions | a second | crashes |\n|---|---:|---:|---:|\n'
     for target in $TARGETS; do
         executions=$(final "$target" number_of_executed_units)
@@ -76,7 +76,10 @@ report() {
         if grep -q '^exit status' "$OUT/$target.log" || [ "${executions:-0}" -lt "$RUNS" ]; then
             crashes=1
         fi
-        printf '| %s | %s | %s | %s |\n' "$target" "${executions:-0}" "$(final "$target" average_exec_per_sec)" "$crashes"
+        # libFuzzer counts whole seconds.
+        rate=$(final "$target" average_exec_per_sec)
+        [ "${rate:-0}" -gt 0 ] || rate='under a second'
+        printf '| %s | %s | %s | %s |\n' "$target" "${executions:-0}" "$rate" "$crashes"
         all=$((all + ${executions:-0}))
         failed=$((failed + crashes))
         passed=$((passed + 1 - crashes))

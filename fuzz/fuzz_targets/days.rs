@@ -38,7 +38,7 @@ fuzz_target!(|input: (&[u8], &[u8], [i32; 2], bool)| {
         .iter()
         .copied()
         .chain(other.iter())
-        .any(|(_, count)| count.abs() > SMALL)
+        .any(|(_, count)| count.unsigned_abs() > SMALL.unsigned_abs())
     {
         return;
     }
