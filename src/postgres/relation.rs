@@ -56,7 +56,8 @@ impl Relation {
             }
             pg_sys::try_table_open(table, mode.number())
         };
-        (!relation.is_null()).then_some(Relation { relation })
+        // Only one that is there is made, for it is closed where it is dropped.
+        (!relation.is_null()).then(|| Relation { relation })
     }
 
     /// Takes a further lock on the open table.

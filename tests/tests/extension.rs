@@ -1,7 +1,10 @@
 //! The extension as a thing of its database: made, moved, altered and dropped; made in any schema. Nothing takes trips with it that does not say so.
 
 use std::collections::BTreeSet;
+use std::thread;
 
+use trips_tests::aftermath::assert_nothing_left;
+use trips_tests::database::wait_until_blocked;
 use trips_tests::ingest::{forget, load};
 use trips_tests::rows::numbered_rows;
 use trips_tests::snapshot::{assert_books_balance, assert_nothing_stored, snapshot};
@@ -33,6 +36,37 @@ fn dropping_the_extension_without_cascade_does_not_take_trips_with_it() {
     assert_eq!(session.count("trips.trip"), 5);
     session.run("DROP EXTENSION trips_ext CASCADE; CREATE EXTENSION trips_ext");
     load(&mut session, &database.files().path("1.csv"));
+}
+
+#[test]
+fn a_drop_that_comes_between_a_load_and_what_its_notifier_notes_harms_nobody() {
+    let database = Database::new();
+    let (mut session, mut other) = (database.connect(), database.connect());
+    let path = database.files().write_rows("1.csv", numbered_rows(0..5));
+    let (mut dropped, mut deadlocks) = (0, 0);
+    while dropped < 15 {
+        session.run("BEGIN");
+        load(&mut session, &path);
+        let pid = other.pid();
+        let mut observer = database.connect();
+        thread::scope(|scope| {
+            let drop = "DROP EXTENSION trips_ext CASCADE; CREATE EXTENSION trips_ext";
+            let waiting = scope.spawn(|| other.batch_execute(drop));
+            wait_until_blocked(&mut observer, pid);
+            // Now the notifier has an end to note, and the drop goes on.
+            session.run("ROLLBACK");
+            match waiting.join().expect("no thread panics") {
+                Ok(()) => dropped += 1,
+                Err(error) => {
+                    refused::<()>(Err(error), "40P01");
+                    deadlocks += 1;
+                }
+            }
+        });
+    }
+    println!("{dropped} drops, {deadlocks} deadlocks that PostgreSQL has ended");
+    assert_nothing_left(&mut session, None);
+    load(&mut session, &path);
 }
 
 #[test]
