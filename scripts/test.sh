@@ -5,6 +5,9 @@
 # status is 0 only when something ran and nothing failed. A suite that broke off without a
 # result counts as one failure.
 #
+# WITH_TOOLS=1, as in .ci/run, also fuzzes, runs the sanitizers and memcheck: make fuzz, make sanitize and make valgrind
+# in short.
+#
 # What the suites that need a server are told:
 #   TRIPS_TEST_CONNINFO    a superuser's connection to the database postgres of a new private cluster
 #   TRIPS_TEST_DATA_DIR    a directory that the tests can write and the server can read
@@ -31,8 +34,10 @@ main() {
     use_postgres
     cargo_suite unit cargo test --no-fail-fast -p trips_core -p trips_tools -- --show-output
     fault_suite
-    tool_suite fuzz RUNS=200000
-    tool_suite sanitize
+    if [ -n "${WITH_TOOLS:-}" ]; then
+        tool_suite fuzz RUNS=200000
+        tool_suite sanitize
+    fi
     if suite install "$ROOT/scripts/install.sh"; then
         server_suites
     else
@@ -63,7 +68,7 @@ server_suites() {
     "$ROOT/scripts/install.sh"
     benchmark_suite bench ROWS=200000 REPEATS=1
     benchmark_suite proof ROWS=20000 FILES=2
-    tool_suite valgrind ROWS=20000
+    [ -z "${WITH_TOOLS:-}" ] || tool_suite valgrind ROWS=20000
 }
 
 # Whatever happened: no server stays behind, and the last line is the count.
