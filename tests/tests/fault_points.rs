@@ -3,10 +3,9 @@
 //!
 //! Needs an extension that was built with the feature `fault_points`: `make test` sees to that.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Write;
-use std::path::Path;
 use std::time::Duration;
 
 use trips_tests::aftermath::assert_nothing_left;
@@ -14,6 +13,7 @@ use trips_tests::database::eventually;
 use trips_tests::files::HEADER;
 use trips_tests::ingest::{forget, load};
 use trips_tests::listener::CHANNEL;
+use trips_tests::process::Process;
 use trips_tests::rows::{Row, numbered, numbered_rows};
 use trips_tests::snapshot::{Snapshot, assert_books_balance, snapshot};
 use trips_tests::{Ingest, Listener, PrivateCluster, Session};
@@ -180,24 +180,15 @@ fn content() -> Vec<u8> {
 }
 
 /// What a backend has open beside the server's own files, and what it has mapped of shared memory.
-fn held(session: &Session) -> BTreeSet<String> {
-    let process = Path::new("/proc").join(session.pid().to_string());
-    let files = fs::read_dir(process.join("fd")).expect("the backend lives");
-    let files = files.filter_map(|file| fs::read_link(file.ok()?.path()).ok());
-    let is_own = |path: &str| {
-        ["base/", "global/", "pg_wal/", "pg_xact/"]
-            .iter()
-            .any(|part| path.contains(part))
-            && !path.contains("pgsql_tmp")
-    };
-    let files = files.map(|path| path.to_string_lossy().into_owned());
-    let maps = fs::read_to_string(process.join("maps")).expect("the backend lives");
-    let segments = maps
+fn held(session: &Session) -> (BTreeMap<String, usize>, BTreeSet<String>) {
+    let maps = fs::read_to_string(format!("/proc/{}/maps", session.pid()));
+    let segments = maps.expect("the backend lives");
+    let segments = segments
         .lines()
         .filter_map(|line| line.split_whitespace().nth(5))
         .filter(|path| path.starts_with("/dev/shm"))
         .map(str::to_owned);
-    files.filter(|path| !is_own(path)).chain(segments).collect()
+    (Process(session.pid()).open_files(), segments.collect())
 }
 
 /// Has the next call fail at a point. A job's worker has the setting from the database.
