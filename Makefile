@@ -3,11 +3,11 @@
 # So may PYTHON behind bench and bench-area, GIST, SMALL_LOADS and SETTINGS behind bench-area, and RIVAL behind bench-groups.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-stop test lint fuzz valgrind sanitize install install-client bench bench-area bench-client bench-groups proof sample clean
+.PHONY: help all demo demo-stop test lint fuzz valgrind sanitize systems containers cloud deb dist install install-client bench bench-area bench-client bench-groups proof sample clean
 MAKEFLAGS += --no-print-directory
 .NOTPARALLEL:
 
-export PREFIX PG_CONFIG PG_MAJOR ROWS REPEATS GIST SMALL_LOADS SETTINGS PYTHON RIVAL FILES RUNS TARGETS FULL
+export PREFIX PG_CONFIG PG_MAJOR ROWS REPEATS GIST SMALL_LOADS SETTINGS PYTHON RIVAL FILES RUNS TARGETS FULL SYSTEMS PG_IMAGE
 
 help: ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -32,6 +32,25 @@ valgrind: ## a load of ROWS=50000 rows, questions, groups and changes on a serve
 
 sanitize: ## the core's unit tests, with FULL=1 all its tests, under Miri or the sanitizers
 	@scripts/sanitize.sh
+
+systems: ## packages, the SQL suite and pg_upgrade on SYSTEMS='17 18', in bare Debian systems; FULL=1 all tests with sessions
+	@scripts/systems.sh $(SYSTEMS)
+
+containers: ## the image of PG_IMAGE=17 and compose.yaml, in a Docker engine of its own
+	@scripts/containers.sh
+
+cloud: ## checks docs/cloud: manifests, Terraform, figures
+	@scripts/cloud.sh
+
+deb: ## Debian packages of the extension and the client, in target/deb
+	@scripts/deb.sh
+
+dist: ## the source as PGXN takes it, target/trips_ext-VERSION.zip
+	@scripts/dist.sh
+
+all: ## builds the extension for PG_CONFIG=/path/pg_config
+	@scripts/setup.sh
+	@scripts/build.sh
 
 install: ## builds and installs into the PostgreSQL of PG_CONFIG=/path/pg_config
 	@scripts/setup.sh

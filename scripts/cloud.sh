@@ -32,7 +32,6 @@ main() {
         check 'services have their page and date' sources
         manifests
         python_files
-        check 'Dockerfiles name files that exist' dockerfiles
         terraform_plan
     fi
     if [ "$PART" != offline ]; then
@@ -113,24 +112,6 @@ python_files() {
     while IFS= read -r file; do
         check "$file" python3 -c 'import ast, sys; ast.parse(open(sys.argv[1]).read(), sys.argv[1])' "$file"
     done < <(find "$CLOUD" -name '*.py' | sort)
-}
-
-# What is said of the build in them is there.
-dockerfiles() {
-    local file faults=0
-    for file in "$CLOUD"/cloudnativepg/*.Dockerfile; do
-        grep -q "rust:$(sed -nE 's/^rust-version = "(.*)"/\1/p' Cargo.toml)-" "$file" || {
-            echo "$file: its Rust is not that of Cargo.toml" >&2
-            faults=1
-        }
-    done
-    for file in LICENSE scripts/setup.sh cli/Cargo.toml; do
-        [ -e "$file" ] || {
-            echo "the Dockerfiles name $file" >&2
-            faults=1
-        }
-    done
-    return "$faults"
 }
 
 # Works on a copy: Terraform keeps its state beside the module.

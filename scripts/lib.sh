@@ -36,6 +36,9 @@ fail() {
 
 have() { command -v "$1" >/dev/null 2>&1; }
 
+# pgrx has its bindings formatted, and fails where that program is missing: minimal installations of Rust have none.
+have rustfmt || export RUSTFMT=true
+
 is_root() { [ "$(id -u)" -eq 0 ]; }
 
 # Runs a command as root: directly or through sudo.

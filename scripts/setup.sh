@@ -113,6 +113,7 @@ missing_packages() {
         python3 -c 'import ensurepip, venv' 2>/dev/null || printf '%s\n' python3 python3-venv
         have node || echo nodejs
         have npm || echo npm
+        python3 -c 'import yaml' 2>/dev/null || echo python3-yaml
         have javac || echo default-jdk-headless
         [ -e "$JDBC_DRIVER" ] || echo libpostgresql-jdbc-java
         have chromium || echo chromium

@@ -5,8 +5,12 @@
 # status is 0 only when something ran and nothing failed. A suite that broke off without a
 # result counts as one failure.
 #
-# WITH_TOOLS=1, as in .ci/run, also fuzzes, runs the sanitizers and memcheck: make fuzz, make sanitize and make valgrind
-# in short.
+#     scripts/test.sh        all of them
+#     scripts/test.sh sql    pg_regress and the isolation tests alone, on the build that is installed; FULL=1 adds the tests with
+#                            real sessions
+#
+# WITH_TOOLS=1, as in .ci/run, also fuzzes, runs the sanitizers and memcheck, and tries other PostgreSQLs and containers: make
+# fuzz, sanitize, valgrind, systems and containers in short.
 #
 # What the suites that need a server are told:
 #   TRIPS_TEST_CONNINFO    a superuser's connection to the database postgres of a new private cluster
@@ -29,7 +33,14 @@ main() {
     rm -rf "$LOGS" "$COUNT_FILE"
     mkdir -p "$LOGS"
     trap finish EXIT
+    case ${1:-all} in
+        all) all_suites ;;
+        sql) sql_suites ;;
+        *) fail 'usage: scripts/test.sh [sql]' ;;
+    esac
+}
 
+all_suites() {
     "$ROOT/scripts/setup.sh" --test
     use_postgres
     cargo_suite unit cargo test --no-fail-fast -p trips_core -p trips_tools -- --show-output
@@ -54,11 +65,27 @@ fault_suite() {
     fi
 }
 
+sql_suites() {
+    use_postgres
+    if start_server; then
+        regress_suite
+        isolation_suite
+        [ -z "${FULL:-}" ] || session_suite
+        stop_server
+    else
+        FAILED=$((FAILED + 1))
+    fi
+}
+
+session_suite() {
+    cargo_suite sessions cargo test --no-fail-fast -p trips_tests -p trips_cli -- --show-output
+}
+
 server_suites() {
     if start_server; then
         regress_suite
         isolation_suite
-        cargo_suite sessions cargo test --no-fail-fast -p trips_tests -p trips_cli -- --show-output
+        session_suite
         stop_server
     else
         FAILED=$((FAILED + 1))
@@ -68,7 +95,13 @@ server_suites() {
     "$ROOT/scripts/install.sh"
     benchmark_suite bench ROWS=200000 REPEATS=1
     benchmark_suite proof ROWS=20000 FILES=2
-    [ -z "${WITH_TOOLS:-}" ] || tool_suite valgrind ROWS=20000
+    if [ -n "${WITH_TOOLS:-}" ]; then
+        tool_suite valgrind ROWS=20000
+        tool_suite cloud PART=offline
+        tool_suite cloud PART=provider
+        counted_suite systems "$ROOT/scripts/systems.sh"
+        counted_suite containers "$ROOT/scripts/containers.sh"
+    fi
 }
 
 # Whatever happened: no server stays behind, and the last line is the count.
@@ -166,6 +199,14 @@ tool_suite() {
     suite "$name" env "$@" "$ROOT/scripts/$name.sh" || status=$?
     ! grep -q '^SKIPPED: ' "$LOGS/$name.log" || skipped=1
     add "$((status == 0 && !skipped))" 0 "$skipped" "$status"
+}
+
+# A script whose last line counts, as this one's: counted_suite NAME COMMAND...
+counted_suite() {
+    local name=$1 status=0 passed=0 failed=0 skipped=0
+    suite "$@" || status=$?
+    read -r passed failed skipped < <(sed -nE 's/^([0-9]+) passed, ([0-9]+) failed, ([0-9]+) skipped$/\1 \2 \3/p' "$LOGS/$name.log" | tail -n 1) || true
+    add "${passed:-0}" "${failed:-0}" "${skipped:-0}" "$status"
 }
 
 # Adds the results of one suite: passed, failed, skipped, and its exit status, which must agree.

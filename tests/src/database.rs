@@ -102,6 +102,11 @@ pub struct Session {
 }
 
 impl Session {
+    /// A session with a server that the harness has not started: a libpq connection string.
+    pub fn to(conninfo: &str) -> Session {
+        Session::new(conninfo.parse().expect("a connection string"))
+    }
+
     pub(crate) fn new(mut config: postgres::Config) -> Session {
         let (sender, notices): (Sender<DbError>, _) = channel();
         let mut client = config
