@@ -138,7 +138,9 @@ lend_postgres() {
     local major=$1 root=$2 library
     mkdir -p "$root/usr/lib/postgresql" "$root/usr/share/postgresql" "$root/usr/local/lib/lent"
     cp -a "/usr/lib/postgresql/$major" "$root/usr/lib/postgresql/"
-    cp -a "/usr/share/postgresql/$major" "$root/usr/share/postgresql/"
+    cp -aL "/usr/share/postgresql/$major" "$root/usr/share/postgresql/"
+    # It would need LLVM.
+    rm -rf "$root/usr/lib/postgresql/$major/lib"/{llvmjit.so,bitcode}
     echo /usr/local/lib/lent >"$root/etc/ld.so.conf.d/zz-lent.conf"
     # What these need may need others.
     for _ in 1 2 3; do

@@ -215,7 +215,10 @@ fn primary_key(relation: &Relation) -> Option<pg_sys::Relation> {
     // SAFETY: the relation is open and locked, so that its index stays. A primary key is a btree; rd_index is set for an
     // index, and has one column number at least.
     unsafe {
+        #[cfg(not(feature = "pg18"))]
         let key = pg_sys::RelationGetPrimaryKeyIndex(relation.as_ptr());
+        #[cfg(feature = "pg18")]
+        let key = pg_sys::RelationGetPrimaryKeyIndex(relation.as_ptr(), false);
         if key == pg_sys::InvalidOid {
             return None;
         }
