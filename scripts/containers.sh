@@ -128,7 +128,11 @@ postgres_image() {
     local suite=${SUITES[$PG_IMAGE]:-}
     [ -n "$suite" ] || fail "Debian has no PostgreSQL $PG_IMAGE to make a stand-in of"
     import_debian "$suite"
-    docker_ build --progress plain --build-arg "BASE=debian-bare:$suite" --build-arg "PG_MAJOR=$PG_IMAGE" --tag "$1" \
+    local options=(--build-arg "BASE=debian-bare:$suite" --build-arg "PG_MAJOR=$PG_IMAGE")
+    if [ "$PG_IMAGE" -ge 18 ]; then
+        options+=(--build-arg "DATA=/var/lib/postgresql/$PG_IMAGE/docker" --build-arg DATA_VOLUME=/var/lib/postgresql)
+    fi
+    docker_ build --progress plain "${options[@]}" --tag "$1" \
         --file tests/images/postgres.Dockerfile tests/images >"$WORK/stand-in.log" 2>&1 || {
         tail -n 30 "$WORK/stand-in.log" >&2
         fail "no stand-in for $1 could be made"

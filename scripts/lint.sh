@@ -30,7 +30,7 @@ main() {
     check 'dependencies: licences, bans, sources' cargo deny --log-level warn check --hide-inclusion-graph \
         licenses bans sources
     check_advisories
-    check_scripts
+    check 'shell scripts' shellcheck -x scripts/*.sh .ci/run tests/images/*.sh
     report
 }
 
@@ -48,14 +48,6 @@ check_advisories() {
         check 'dependencies: advisories' cargo deny --log-level warn check --disable-fetch advisories
     else
         say 'lint: advisories left out: their database cannot be had here'
-    fi
-}
-
-check_scripts() {
-    if have shellcheck; then
-        check 'shell scripts' shellcheck -x scripts/*.sh .ci/run
-    else
-        say 'lint: shell scripts left out: no shellcheck here'
     fi
 }
 

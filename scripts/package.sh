@@ -20,7 +20,7 @@ main() {
     rm -rf "$directory"
     mkdir -p "$directory"
     # Paths of the checkout and of cargo's sources get into messages of panics.
-    export RUSTFLAGS="${RUSTFLAGS:-} --remap-path-prefix=$ROOT=/trips_ext --remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=/cargo"
+    export RUSTFLAGS="${RUSTFLAGS:-} --remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=/cargo --remap-path-prefix=$ROOT=/trips_ext --remap-path-prefix=$CARGO_OUT=/trips_ext/target"
     say "building trips_ext for PostgreSQL $PG_MAJOR (minutes)"
     logged cargo pgrx package --pg-config "$PG_CONFIG" --out-dir "$directory"
     say "building the client"

@@ -5,7 +5,7 @@
 #     scripts/setup.sh            what `make demo` needs
 #     scripts/setup.sh --test     what `make test` needs: also Python, Node.js and Java with their PostgreSQL drivers,
 #                                 for the listeners in examples/, Chromium, for the pages of `trips report`, and valgrind
-#     scripts/setup.sh --lint     cargo-deny too
+#     scripts/setup.sh --lint     cargo-deny and shellcheck too
 #
 # PG_MAJOR=17 or PG_CONFIG=/path/pg_config chooses the PostgreSQL; otherwise an installed one, or else what apt offers.
 # Packages come from apt (root or sudo); cargo's programs go to target/tools, settings of cargo-pgrx to target/pgrx.
@@ -24,12 +24,11 @@ JDBC_DRIVER=/usr/share/java/postgresql.jar
 NO_CLUSTER=/etc/postgresql-common/createcluster.d/trips_ext_setup.conf
 
 main() {
-    local lint=no
-    TEST=no
+    TEST=no LINT=no
     case ${1:-} in
         '') ;;
         --test) TEST=yes ;;
-        --lint) lint=yes ;;
+        --lint) LINT=yes ;;
         *) fail "usage: scripts/setup.sh [--test|--lint]" ;;
     esac
     check_rust
@@ -45,7 +44,7 @@ main() {
         install_node_driver
         install_browser_driver
     fi
-    if [ "$lint" = yes ]; then
+    if [ "$LINT" = yes ]; then
         install_cargo_tool cargo-deny "$CARGO_DENY_VERSION"
     fi
 }
@@ -109,6 +108,9 @@ missing_packages() {
     have cc || printf '%s\n' gcc libc6-dev
     have make || echo make
     [ -e /etc/ssl/certs/ca-certificates.crt ] || echo ca-certificates
+    if [ "$LINT" = yes ]; then
+        have shellcheck || echo shellcheck
+    fi
     if [ "$TEST" = yes ]; then
         python3 -c 'import ensurepip, venv' 2>/dev/null || printf '%s\n' python3 python3-venv
         have node || echo nodejs

@@ -1,5 +1,6 @@
 # A stand-in for the official image of PostgreSQL, where that cannot be pulled: Debian's own packages, and as much of the
-# official image's behaviour as the tests rely on. BASE is a bare Debian that has PG_MAJOR.
+# official image's behaviour as the tests rely on. BASE is a bare Debian that has PG_MAJOR; the official images of 18 and later keep
+# their data, and have their volume, elsewhere than those before.
 ARG BASE
 # hadolint ignore=DL3006
 FROM ${BASE}
@@ -18,8 +19,10 @@ RUN groupadd --system --gid 999 postgres \
     && install --directory --owner postgres --group postgres --mode 1777 /var/lib/postgresql /var/lib/postgresql/data \
     && install --directory --owner postgres --group postgres --mode 3777 /var/run/postgresql
 COPY entrypoint.sh /usr/local/bin/docker-entrypoint.sh
-ENV PGDATA=/var/lib/postgresql/data
-VOLUME /var/lib/postgresql/data
+ARG DATA=/var/lib/postgresql/data
+ARG DATA_VOLUME=/var/lib/postgresql/data
+ENV PGDATA=${DATA}
+VOLUME ${DATA_VOLUME}
 ENTRYPOINT ["docker-entrypoint.sh"]
 STOPSIGNAL SIGINT
 EXPOSE 5432
