@@ -26,7 +26,7 @@ static PARSER_THREADS: GucSetting<i32> = GucSetting::<i32>::new(0);
 /// In kB. A block of 512 KiB is the largest that helps; this holds those of four parser threads and their batches.
 static INGEST_MEMORY: GucSetting<i32> = GucSetting::<i32>::new(64 * 1024);
 
-/// In kB. A run of 1.9 million trips: with [`INGEST_MEMORY`] a load stays below 256 MiB.
+/// In kB. A run of 3.0 million trips: with [`INGEST_MEMORY`] a load stays below 256 MiB.
 static AREA_MEMORY: GucSetting<i32> = GucSetting::<i32>::new(176 * 1024);
 
 /// Without the trees no area can be asked about until they are built: not for daily use.

@@ -1,5 +1,5 @@
 //! Runs of the trips that a transaction adds: they are collected until they fill the memory allowed, then built by
-//! threads while the next are collected.
+//! threads while some of the next are collected.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,8 +18,12 @@ use crate::threads::{self, Registered};
 /// How long the backend waits for the threads before it looks at interrupts again.
 const POLL: Duration = Duration::from_millis(20);
 
-/// Entries of one run under way, and of the next.
-const BYTES_PER_COLLECTED: usize = size_of::<Entry>() + BYTES_PER_ENTRY;
+/// Of a run's entries this part is collected while the run before it is built. Room for more would make runs smaller, which
+/// questions pay for.
+const MEANWHILE: usize = 8;
+
+/// An entry of a run that is built, and its part of what is collected meanwhile.
+const BYTES_PER_COLLECTED: usize = BYTES_PER_ENTRY + size_of::<Entry>() / MEANWHILE;
 
 /// Trips that a run gets at most when it is built.
 pub fn capacity() -> usize {
@@ -32,9 +36,11 @@ pub struct Collector<'t> {
     writer: Writer<'t>,
     sign: i16,
     ingest: Option<i64>,
+    /// What is collected while no run is built. A run that is built has its room, and gives it back: memory that is new
+    /// costs more than what it is filled with.
     entries: Vec<Entry>,
-    /// Room of a run that has been built: memory that is new costs more than what it is filled with.
-    spare: Vec<Entry>,
+    /// What is collected while one is.
+    meanwhile: Vec<Entry>,
     /// Entries of a run.
     capacity: usize,
     building: Option<Building>,
@@ -58,7 +64,7 @@ impl<'t> Collector<'t> {
             sign,
             ingest,
             entries: Vec::new(),
-            spare: Vec::new(),
+            meanwhile: Vec::new(),
             capacity: capacity(),
             building: None,
         }
@@ -70,19 +76,27 @@ impl<'t> Collector<'t> {
     /// What the threads meet.
     pub fn add(&mut self, mut entries: &[Entry]) -> Result<(), Error> {
         while !entries.is_empty() {
-            if self.entries.len() >= self.capacity {
-                self.build()?;
-            }
-            if self.entries.capacity() == 0 {
+            let (collected, capacity) = match self.building {
+                None => (&mut self.entries, self.capacity),
+                Some(_) => (&mut self.meanwhile, (self.capacity / MEANWHILE).max(1)),
+            };
+            if collected.capacity() == 0 {
                 // Memory that is not written to costs nothing; moving what is there does.
-                self.entries.reserve_exact(self.capacity);
+                collected.reserve_exact(capacity);
             }
-            let room = self.capacity - self.entries.len();
+            let room = capacity.saturating_sub(collected.len());
             let (now, later) = entries.split_at(room.min(entries.len()));
-            self.entries.extend_from_slice(now);
+            collected.extend_from_slice(now);
             entries = later;
+            if !entries.is_empty() {
+                match self.building {
+                    None => self.build()?,
+                    Some(_) => self.wait()?,
+                }
+            }
         }
-        self.store(Duration::ZERO)
+        while self.store(Duration::ZERO)? {}
+        Ok(())
     }
 
     /// Builds what is left and ends the writing.
@@ -90,20 +104,19 @@ impl<'t> Collector<'t> {
     /// # Errors
     /// As [`Collector::add`].
     pub fn finish(mut self) -> Result<(), Error> {
+        self.wait()?;
         if !self.entries.is_empty() {
             self.build()?;
+            self.wait()?;
         }
-        self.wait()?;
         self.writer.finish();
         Ok(())
     }
 
-    /// Has the collected entries built, once the run before them is complete.
+    /// Has the collected entries built. No run is being built.
     fn build(&mut self) -> Result<(), Error> {
-        self.wait()?;
         let run = self.tables.next_run()?;
-        let next = std::mem::take(&mut self.spare);
-        let entries = Arc::new(std::mem::replace(&mut self.entries, next));
+        let entries = Arc::new(std::mem::take(&mut self.entries));
         let blocked = AllBlocked::new();
         let indexer = Indexer::build(run, &entries)?;
         drop(blocked);
@@ -125,29 +138,31 @@ impl<'t> Collector<'t> {
         Ok(())
     }
 
-    /// Stores what is ready; waits at most `timeout` for the first of it.
-    fn store(&mut self, timeout: Duration) -> Result<(), Error> {
-        while let Some(building) = &mut self.building {
-            match building.indexer.next(timeout)? {
-                Some(Step::Row(row)) => self.writer.add(row),
-                Some(Step::Waiting) => return Ok(()),
-                Some(Step::Leaves(_)) => {
-                    return Err(Error::Internal {
-                        what: "a run that is built asked for leaves".to_owned(),
-                    });
-                }
-                None => self.complete()?,
+    /// Stores what is ready next; waits at most `timeout` for it. Gives whether there was anything.
+    fn store(&mut self, timeout: Duration) -> Result<bool, Error> {
+        let Some(building) = &mut self.building else {
+            return Ok(false);
+        };
+        match building.indexer.next(timeout)? {
+            Some(Step::Row(row)) => self.writer.add(row),
+            Some(Step::Waiting) => return Ok(false),
+            Some(Step::Leaves(_)) => {
+                return Err(Error::Internal {
+                    what: "a run that is built asked for leaves".to_owned(),
+                });
             }
+            None => self.complete()?,
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Writes the run that has been built.
     fn complete(&mut self) -> Result<(), Error> {
         if let Some(building) = self.building.take() {
             let (trees, _) = building.indexer.finish()?;
-            self.spare = Arc::into_inner(building.entries).unwrap_or_default();
-            self.spare.clear();
+            self.entries = Arc::into_inner(building.entries).unwrap_or_default();
+            self.entries.clear();
+            self.entries.append(&mut self.meanwhile);
             let run = Run {
                 id: building.run,
                 sign: self.sign,
