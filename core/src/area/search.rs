@@ -452,13 +452,26 @@ impl<'q> Search<'q> {
             codes.iter().map(|code| i64::from(*code)).sum()
         };
         if self.question.by_week {
+            // Days ascend, so the trips of a week lie together: it is looked up once.
+            let mut last: Option<(i32, Range<usize>)> = None;
             points.each_day(|day, places| {
                 let (from, to) = (places.start.max(slice.start), places.end.min(slice.end));
-                if from < to {
-                    let trips = trips(from - slice.start..to - slice.start);
-                    self.add(week_of(day), sign, trips);
+                if from >= to {
+                    return;
+                }
+                let places = from - slice.start..to - slice.start;
+                match &mut last {
+                    Some((week, before)) if *week == week_of(day) => before.end = places.end,
+                    _ => {
+                        if let Some((week, before)) = last.replace((week_of(day), places)) {
+                            self.add(week, sign, trips(before));
+                        }
+                    }
                 }
             });
+            if let Some((week, places)) = last {
+                self.add(week, sign, trips(places));
+            }
         } else {
             self.add_trips(sign, trips(0..codes.len()));
         }
