@@ -21,23 +21,24 @@ mod threads;
 
 ::pgrx::pg_module_magic!(name, version = c"0.1.0");
 
+// Each requires the one before it, needed or not: where pgrx may choose, two builds differ.
 pgrx::extension_sql_file!("../sql/tables.sql", name = "tables", bootstrap);
 pgrx::extension_sql_file!("../sql/views.sql", name = "views", requires = ["tables"]);
 pgrx::extension_sql_file!(
     "../sql/ingest.sql",
     name = "ingest",
-    requires = ["tables", api::ingest::trips_ingest]
+    requires = ["views", api::ingest::trips_ingest]
 );
 pgrx::extension_sql_file!(
     "../sql/upload.sql",
     name = "upload",
     requires = [
-        "tables",
+        "ingest",
         api::ingest::trips_upload,
         api::ingest::trips_ingest_upload
     ]
 );
-pgrx::extension_sql_file!("../sql/status.sql", name = "status", requires = ["tables"]);
+pgrx::extension_sql_file!("../sql/status.sql", name = "status", requires = ["upload"]);
 pgrx::extension_sql_file!(
     "../sql/jobs.sql",
     name = "jobs",
@@ -47,9 +48,9 @@ pgrx::extension_sql_file!(
         api::jobs::trips_cancel
     ]
 );
-pgrx::extension_sql_file!("../sql/inbox.sql", name = "inbox", requires = ["status"]);
-pgrx::extension_sql_file!("../sql/forget.sql", name = "forget", requires = ["tables"]);
-pgrx::extension_sql_file!("../sql/area.sql", name = "area", requires = ["tables"]);
+pgrx::extension_sql_file!("../sql/inbox.sql", name = "inbox", requires = ["jobs"]);
+pgrx::extension_sql_file!("../sql/forget.sql", name = "forget", requires = ["inbox"]);
+pgrx::extension_sql_file!("../sql/area.sql", name = "area", requires = ["forget"]);
 pgrx::extension_sql_file!(
     "../sql/area_triggers.sql",
     name = "area_triggers",
@@ -60,7 +61,11 @@ pgrx::extension_sql_file!(
     name = "area_check",
     requires = ["area_triggers"]
 );
-pgrx::extension_sql_file!("../sql/weekly.sql", name = "weekly", requires = ["area"]);
+pgrx::extension_sql_file!(
+    "../sql/weekly.sql",
+    name = "weekly",
+    requires = ["area_check"]
+);
 pgrx::extension_sql_file!("../sql/groups.sql", name = "groups", requires = ["weekly"]);
 pgrx::extension_sql_file!(
     "../sql/group_table.sql",
