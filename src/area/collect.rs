@@ -18,16 +18,18 @@ use crate::threads::{self, Registered};
 /// How long the backend waits for the threads before it looks at interrupts again.
 const POLL: Duration = Duration::from_millis(20);
 
-/// Of a run's entries this part is collected while the run before it is built. Room for more would make runs smaller, which
-/// questions pay for.
-const MEANWHILE: usize = 8;
-
-/// An entry of a run that is built, and its part of what is collected meanwhile.
-const BYTES_PER_COLLECTED: usize = BYTES_PER_ENTRY + size_of::<Entry>() / MEANWHILE;
+/// Of a run's entries this part is collected while the run before it is built. On two cores the threads that build take
+/// those that parse and load, so room for more would only make runs smaller, which questions pay for. Where cores are left,
+/// the load goes on meanwhile, with as much room again.
+fn meanwhile() -> usize {
+    if settings::cores() > 2 { 1 } else { 8 }
+}
 
 /// Trips that a run gets at most when it is built.
 pub fn capacity() -> usize {
-    (settings::area_memory() / BYTES_PER_COLLECTED).max(1)
+    // An entry of a run that is built, and its part of what is collected meanwhile.
+    let bytes = BYTES_PER_ENTRY + size_of::<Entry>() / meanwhile();
+    (settings::area_memory() / bytes).max(1)
 }
 
 /// Collects trips and writes runs of them. Without `finish` the transaction must abort.
@@ -43,6 +45,7 @@ pub struct Collector<'t> {
     meanwhile: Vec<Entry>,
     /// Entries of a run.
     capacity: usize,
+    meanwhile_capacity: usize,
     building: Option<Building>,
 }
 
@@ -58,6 +61,7 @@ impl<'t> Collector<'t> {
     pub fn begin(tables: &'t Tables, sign: i16, ingest: Option<i64>) -> Collector<'t> {
         // Who takes trips away means to free room.
         let disk = if sign < 0 { Use::Whole } else { Use::Sparing };
+        let capacity = capacity();
         Collector {
             tables,
             writer: Writer::begin(tables, disk),
@@ -65,7 +69,8 @@ impl<'t> Collector<'t> {
             ingest,
             entries: Vec::new(),
             meanwhile: Vec::new(),
-            capacity: capacity(),
+            capacity,
+            meanwhile_capacity: (capacity / meanwhile()).max(1),
             building: None,
         }
     }
@@ -78,7 +83,7 @@ impl<'t> Collector<'t> {
         while !entries.is_empty() {
             let (collected, capacity) = match self.building {
                 None => (&mut self.entries, self.capacity),
-                Some(_) => (&mut self.meanwhile, (self.capacity / MEANWHILE).max(1)),
+                Some(_) => (&mut self.meanwhile, self.meanwhile_capacity),
             };
             if collected.capacity() == 0 {
                 // Memory that is not written to costs nothing; moving what is there does.
@@ -162,7 +167,11 @@ impl<'t> Collector<'t> {
             let (trees, _) = building.indexer.finish()?;
             self.entries = Arc::into_inner(building.entries).unwrap_or_default();
             self.entries.clear();
-            self.entries.append(&mut self.meanwhile);
+            if self.meanwhile_capacity == self.capacity {
+                std::mem::swap(&mut self.entries, &mut self.meanwhile);
+            } else {
+                self.entries.append(&mut self.meanwhile);
+            }
             let run = Run {
                 id: building.run,
                 sign: self.sign,
