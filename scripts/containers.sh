@@ -47,7 +47,7 @@ main() {
 # An engine that listens on a socket here, and knows no images but ours.
 start_engine() {
     is_root || return 1
-    have dockerd && have iptables || install_engine || return 1
+    { have dockerd && have iptables && [ -x /usr/bin/docker ]; } || install_engine || return 1
     export DOCKER_HOST=unix://$WORK/docker.sock
     dockerd --data-root "$ENGINE" --exec-root "$WORK/run" --pidfile "$WORK/docker.pid" --host "$DOCKER_HOST" >"$WORK/dockerd.log" 2>&1 </dev/null &
     ENGINE_PROCESS=$!
@@ -63,9 +63,12 @@ start_engine() {
 install_engine() {
     have apt-get || return 1
     say 'installing docker.io'
-    # Its own engine stays as it is: not started.
-    { apt-get update -q && DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -y -q --no-install-recommends docker.io iptables; } \
-        >"$WORK/install.log" 2>&1
+    local packages=(docker.io iptables)
+    apt-get update -q >"$WORK/install.log" 2>&1 || return 1
+    # Since Debian 13 the client is a package of its own, and its plugins others.
+    ! apt-cache show docker-cli >/dev/null 2>&1 || packages+=(docker-cli docker-buildx docker-compose)
+    # The system's own engine is not started.
+    DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -y -q --no-install-recommends "${packages[@]}" >>"$WORK/install.log" 2>&1
 }
 
 stop_engine() {
