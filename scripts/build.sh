@@ -7,5 +7,8 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 cd "$ROOT"
 use_postgres
 say "building trips_ext for PostgreSQL $PG_MAJOR (the first time takes minutes)"
-# shellcheck disable=SC2046
-PGRX_PG_CONFIG_PATH=$PG_CONFIG cargo build --quiet --release --lib -p trips_ext $(pg_features)
+# As install.sh builds, so that it finds all of this done.
+cargo pgrx package --pg-config "$PG_CONFIG" --out-dir "$TARGET/package/all" >"$TARGET/build.log" 2>&1 || {
+    tail -n 60 "$TARGET/build.log" >&2
+    fail "the build failed (the whole log: $TARGET/build.log)"
+}
