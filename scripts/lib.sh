@@ -114,15 +114,15 @@ spare_running_servers() {
     as_root mv -f "$library.new" "$library"
 }
 
-# The features that build the extension for the PostgreSQL in use.
-pg_features() { echo "--no-default-features --features pg$PG_MAJOR"; }
-
 # psql without the user's own settings, which stops at the first error: psql_at CONNINFO ARGUMENT...
 psql_at() {
     local conninfo=$1
     shift
     "$PG_BIN/psql" -X -q -v ON_ERROR_STOP=1 -d "$conninfo" "$@"
 }
+
+# The last line "N passed, N failed, N skipped" of a log, as three numbers; none where it has no such line: last_count FILE
+last_count() { sed -nE 's/^([0-9]+) passed, ([0-9]+) failed, ([0-9]+) skipped$/\1 \2 \3/p' "$1" | tail -n 1; }
 
 # One word of a libpq connection string: conninfo_word host CONNINFO
 conninfo_word() { sed -E "s/(^|.* )$1=([^ ]*).*/\2/" <<<"$2"; }

@@ -205,7 +205,7 @@ tool_suite() {
 counted_suite() {
     local name=$1 status=0 passed=0 failed=0 skipped=0
     suite "$@" || status=$?
-    read -r passed failed skipped < <(sed -nE 's/^([0-9]+) passed, ([0-9]+) failed, ([0-9]+) skipped$/\1 \2 \3/p' "$LOGS/$name.log" | tail -n 1) || true
+    read -r passed failed skipped < <(last_count "$LOGS/$name.log") || true
     add "${passed:-0}" "${failed:-0}" "${skipped:-0}" "$status"
 }
 

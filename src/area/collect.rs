@@ -45,6 +45,7 @@ pub struct Collector<'t> {
     meanwhile: Vec<Entry>,
     /// Entries of a run.
     capacity: usize,
+    /// Entries of `meanwhile`.
     meanwhile_capacity: usize,
     building: Option<Building>,
 }
