@@ -25,6 +25,8 @@ LOGS=$TARGET/test-logs
 COUNT_FILE=$TARGET/test-count
 
 PASSED=0 FAILED=0 SKIPPED=0
+# The process that runs beside another, if any.
+BESIDE=
 
 main() {
     cd "$ROOT"
@@ -99,14 +101,33 @@ server_suites() {
         tool_suite valgrind ROWS=20000
         tool_suite cloud PART=offline
         tool_suite cloud PART=provider
-        counted_suite systems "$ROOT/scripts/systems.sh"
-        counted_suite containers "$ROOT/scripts/containers.sh"
+        other_systems
     fi
+}
+
+# Bare systems and containers side by side: both wait for packages, and for linkers with one thread, half of the time. What
+# both want of apt here comes first: it has one lock.
+other_systems() {
+    local release status=0
+    ! is_root || for release in trixie sid; do "$ROOT/scripts/root.sh" archive "$release" || true; done
+    "$ROOT/scripts/containers.sh" >"$LOGS/containers.out" 2>&1 &
+    BESIDE=$!
+    counted_suite systems "$ROOT/scripts/systems.sh"
+    wait "$BESIDE" || status=$?
+    BESIDE=
+    counted_suite containers replay "$LOGS/containers.out" "$status"
+}
+
+# What a command said and how it ended: replay FILE STATUS
+replay() {
+    cat "$1"
+    return "$2"
 }
 
 # Whatever happened: no server stays behind, and the last line is the count.
 finish() {
     local status=$?
+    [ -z "$BESIDE" ] || kill "$BESIDE" 2>/dev/null || true
     stop_server || true
     local count="$PASSED passed, $FAILED failed, $SKIPPED skipped"
     [ "$status" -eq 0 ] && [ "$FAILED" -eq 0 ] && [ "$PASSED" -gt 0 ] || status=1
@@ -134,7 +155,7 @@ stop_server() {
 suite() {
     local name=$1
     shift
-    say "tests: $name"
+    say "tests: $name, $((SECONDS / 60)) min $((SECONDS % 60)) s from the start"
     "$@" 2>&1 | tee "$LOGS/$name.log" | sed -u '/^successes:$/,/^$/d'
 }
 

@@ -27,8 +27,8 @@ const PARTS: usize = 10;
 /// Bytes of memory that a round may add, in the middle one of the parts.
 const GROWTH: f64 = 1024.0;
 
-/// Bytes that those steps may add together, whatever the number of rounds.
-const STEPS: f64 = (4 << 20) as f64;
+/// Bytes that those steps may add together, whatever the number of rounds: the allocator has a few areas for each core.
+const STEPS: f64 = (16 << 20) as f64;
 
 /// What the session's memory is after a round.
 #[derive(Debug, Clone, Copy)]
