@@ -243,11 +243,13 @@ fn assert_consistent(cluster: &PrivateCluster) {
     }
 }
 
-/// Waits until a standby has all that its primary has committed: hints that readers set may wait for a flush. One that
-/// compares every page may need its time.
+/// Waits until a standby has all that its primary has written so far. One that compares every page may need its time.
 #[track_caller]
 fn until_replayed(primary: &mut Session, replica: &mut Session) {
-    let end: String = primary.value("SELECT pg_current_wal_flush_lsn()::text");
+    // What readers' hints have written may wait for a flush, and a flush may end within a record, where a page does: a commit has all
+    // before it flushed.
+    let end: String = primary.value("SELECT pg_current_wal_insert_lsn()::text");
+    primary.run("SELECT pg_logical_emit_message(true, 'test', 'flush')");
     let mut place = String::new();
     while !replica.value::<bool>(&format!("SELECT pg_last_wal_replay_lsn() >= '{end}'")) {
         eventually("the standby goes on", || {
