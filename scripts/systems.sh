@@ -5,7 +5,7 @@
 #
 #     scripts/systems.sh [17] [18]
 #
-# FULL=1 runs the tests with real sessions there, too, and builds with all the optimisations of a release. KEEP=1 leaves the systems in target/roots.
+# FULL=1 runs the tests with real sessions there, too, and builds with the optimisations of a release at link time. KEEP=1 leaves the systems in target/roots.
 # Needs root and the network: otherwise it skips. Where sid cannot be installed today, 18 is skipped; 17 never is.
 # The last line counts, as that of test.sh.
 
@@ -97,9 +97,9 @@ prepare() {
 
 packages() {
     if [ -z "${FULL:-}" ]; then
-        export CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_PROFILE_RELEASE_OPT_LEVEL=1
+        export CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16
     fi
-    VARIABLES='CARGO_PROFILE_RELEASE_LTO CARGO_PROFILE_RELEASE_CODEGEN_UNITS CARGO_PROFILE_RELEASE_OPT_LEVEL' scripts/root.sh enter "$1" scripts/deb.sh
+    VARIABLES='CARGO_PROFILE_RELEASE_LTO CARGO_PROFILE_RELEASE_CODEGEN_UNITS' scripts/root.sh enter "$1" scripts/deb.sh
 }
 
 install_packages() {

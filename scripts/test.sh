@@ -105,11 +105,11 @@ server_suites() {
     fi
 }
 
-# Bare systems and containers side by side: both wait for packages, and for linkers with one thread, half of the time. What
-# both want of apt here comes first: it has one lock.
+# Bare systems and containers side by side, since both wait for packages, and for linkers with one thread. What both want of apt
+# here comes first: it has one lock.
 other_systems() {
     local release status=0
-    ! is_root || for release in trixie sid; do "$ROOT/scripts/root.sh" archive "$release" || true; done
+    ! is_root || for release in trixie sid; do "$ROOT/scripts/root.sh" archive "$release" >/dev/null || true; done
     "$ROOT/scripts/containers.sh" >"$LOGS/containers.out" 2>&1 &
     BESIDE=$!
     counted_suite systems "$ROOT/scripts/systems.sh"
