@@ -59,6 +59,8 @@ DECLARE
 BEGIN
     IF abs(destination_lon - origin_lon) <= 180 THEN
         RETURN st_setsrid(st_makeline(st_makepoint(origin_lon, origin_lat), st_makepoint(destination_lon, destination_lat)), 4326);
+    ELSIF abs(destination_lon - origin_lon) = 360 THEN
+        RETURN trips.flow(origin_lon, origin_lat, origin_lon, destination_lat);
     END IF;
     share := (edge - origin_lon) / (destination_lon + 2 * edge - origin_lon);
     lat := origin_lat + share * (destination_lat - origin_lat);

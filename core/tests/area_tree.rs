@@ -243,3 +243,41 @@ fn a_tree_of_three_levels_answers_as_looking_does() {
         agree(&mut forest, &entries, &area, i32::MIN..i32::MAX);
     }
 }
+
+/// Trips so near each other, and others so far away, that the order in which they are built is not that of all bits of their
+/// codes.
+fn crowd(count: i32) -> Vec<Entry> {
+    let share = |number: i32, of: i64| (i64::from(number) * of % 99_991) as f64 / 99_991.0;
+    let at = |number: i32| Point {
+        lon: 14.4 + 0.01 * share(number, 33_317),
+        lat: 50.0 + 0.01 * share(number, 57_709),
+    };
+    let far = Point {
+        lon: -170.0,
+        lat: -80.0,
+    };
+    let mut entries: Vec<Entry> = (0..count)
+        .map(|number| Entry::new(at(number), at(number + 7), number % 50, 1))
+        .collect();
+    entries.push(Entry::new(far, far, 0, 1));
+    entries
+}
+
+#[test]
+fn what_is_taken_away_is_found_however_its_leaves_were_cut() {
+    let entries = crowd(300_000);
+    let reversed: Vec<Entry> = entries.iter().rev().copied().collect();
+    let mut forest = Forest::default();
+    forest.plant(1, &entries);
+    // So the leaves of one begin elsewhere.
+    forest.plant(1, &entries[..1000]);
+    forest.plant(-1, &reversed);
+    forest.merge_all();
+    assert_eq!(forest.len(), 1, "nothing is left to take away");
+    let trips: Vec<_> = forest
+        .runs(End::Origin)
+        .iter()
+        .map(|run| run.trips)
+        .collect();
+    assert_eq!(trips, [Some(1000)]);
+}

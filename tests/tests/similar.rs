@@ -410,6 +410,21 @@ fn a_flow_across_the_antimeridian_is_two_lines_and_its_middles_are_true() {
 }
 
 #[test]
+fn a_flow_that_ends_on_the_antimeridian_keeps_to_one_side_of_it() {
+    let database = Database::new();
+    let mut session = database.connect();
+    for (ends, line) in [
+        ("180, 10, -180, 10.2", "LINESTRING(180 10,180 10.2)"),
+        ("-180, 10, 180, 10.2", "LINESTRING(-180 10,-180 10.2)"),
+        ("180, 10, -179.5, 10.2", "LINESTRING(-180 10,-179.5 10.2)"),
+        ("-179.5, 10, 180, 10.2", "LINESTRING(-179.5 10,-180 10.2)"),
+    ] {
+        let flow: String = session.value(&format!("SELECT st_astext(trips.flow({ends}))"));
+        assert_eq!(flow, line, "{ends}");
+    }
+}
+
+#[test]
 fn memory_that_is_short_is_an_error_that_says_what_to_do() {
     let database = Database::new();
     let mut session = database.connect();

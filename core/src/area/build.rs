@@ -303,6 +303,10 @@ pub fn build(
     writer.finish()
 }
 
+/// The lowest bits of their codes by which the entries of a tree may be out of order, from one leaf to another: what
+/// [`in_morton_order`] has no room for where the place of an entry takes 32 bits, the most that leaves can have numbers for.
+pub(super) const UNORDERED_BITS: u32 = 16;
+
 /// The places of the entries in Morton order of the end.
 ///
 /// Sorts one word for each entry: as many bits of the code as leave room for the place, without those that

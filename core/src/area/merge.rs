@@ -1,12 +1,12 @@
 //! Merging runs: the trees of many become those of one.
 //!
-//! The leaves of each input come in Morton order, so the inputs are merged a stretch of the curve at a time: as far as
+//! The leaves of each input come in Morton order, but for some of the lowest bits, so the inputs are merged a stretch of the curve at a time: as far as
 //! the input that has been read least far. Memory holds a leaf or two of each input. Trips that one run adds and
 //! another takes away cancel; what is taken away and not found stays in a run that takes away.
 
 use hashbrown::HashMap;
 
-use super::build::{Row, Tree, TreeWriter};
+use super::build::{Row, Tree, TreeWriter, UNORDERED_BITS};
 use super::{Entry, morton};
 use crate::Error;
 
@@ -18,6 +18,9 @@ pub trait Leaves {
     /// What reading gives.
     fn next(&mut self, input: usize, entries: &mut Vec<Entry>) -> Result<bool, Error>;
 }
+
+/// The bits of a code by which leaves may be out of order.
+const UNORDERED: u64 = (1 << UNORDERED_BITS) - 1;
 
 /// Entries to take away that are looked for at a time. More of them on one spot are left to take away as they are,
 /// which changes no answer.
@@ -41,15 +44,26 @@ where
     let mut adding = Inputs::new(signs, |sign| sign > 0);
     let mut taking = Inputs::new(signs, |sign| sign < 0);
     let mut held = Held::default();
+    let mut block = 0;
     while let Some(bound) = adding.fill(leaves)? {
-        hold(&mut taking, leaves, bound, &mut held, &mut minus)?;
+        hold(
+            &mut taking,
+            leaves,
+            bound | UNORDERED,
+            &mut held,
+            &mut minus,
+        )?;
         for entry in adding.take(bound) {
             if !held.cancels(entry) {
                 plus.push(*entry)?;
             }
         }
-        // What lies on the bound itself may still be found: the next leaf may begin there.
-        held.release(|code| code < bound, &mut minus)?;
+        // What lies where the bound does may still be found, in leaves that follow.
+        let start = bound & !UNORDERED;
+        if block < start {
+            held.release(|code| code < start, &mut minus)?;
+            block = start;
+        }
     }
     held.release(|_| true, &mut minus)?;
     while let Some(bound) = taking.fill(leaves)? {
