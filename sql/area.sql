@@ -136,7 +136,7 @@ AS 'MODULE_PATHNAME', 'trip_digest_wrapper';
 COMMENT ON FUNCTION trips.trip_digest(float8, float8) IS
 'Internal: a hash of a point, 0 to 4294967295, by the bits of its coordinates with -0 as 0';
 
--- What writes. Triggers of trips.trip call the first four as whoever changes a trip, so that PUBLIC can execute these: each
+-- What writes. Triggers of trips.trip and trips_forget call the first five as whoever changes a trip, so that PUBLIC can execute these: each
 -- sees to it by itself that it can make no answer wrong.
 
 CREATE FUNCTION trips.index_trips(rows refcursor, sign smallint) RETURNS bigint
@@ -158,6 +158,12 @@ LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'drop_runs_wrapper';
 COMMENT ON FUNCTION trips.drop_runs(bigint, bigint) IS
 'Internal: removes the runs of an ingest, where they hold just so many trips and trips.trip holds none of the ingest any more; tells whether it did. Takes SHARE UPDATE EXCLUSIVE on trips.area_run where there are such runs';
+
+CREATE FUNCTION trips.forget_trips(ingest bigint) RETURNS bigint
+LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'forget_trips_wrapper';
+COMMENT ON FUNCTION trips.forget_trips(bigint) IS
+'Internal: deletes the trips of an ingest from trips.trip, and from the area trees where no trigger does that; gives their number';
 
 CREATE FUNCTION trips.drop_all_runs() RETURNS void
 LANGUAGE c VOLATILE PARALLEL UNSAFE

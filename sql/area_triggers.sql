@@ -131,12 +131,17 @@ CREATE TRIGGER trip_not_replicated AFTER INSERT OR UPDATE OR DELETE ON trips.tri
 
 CREATE FUNCTION trips.enable_triggers() RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE AS $$
+DECLARE
+    own name;
 BEGIN
-    ALTER TABLE trips.trip ENABLE ALWAYS TRIGGER trip_inserted,
-                           ENABLE ALWAYS TRIGGER trip_updated,
-                           ENABLE ALWAYS TRIGGER trip_deleted,
-                           ENABLE ALWAYS TRIGGER trip_truncated,
-                           ENABLE REPLICA TRIGGER trip_not_replicated;
+    FOR own IN
+        SELECT t.tgname
+          FROM pg_trigger t
+         WHERE t.tgrelid = 'trips.trip'::regclass
+           AND t.tgname IN ('trip_inserted', 'trip_updated', 'trip_deleted', 'trip_truncated', 'trip_not_replicated', 'trip_guarded')
+    LOOP
+        EXECUTE format('ALTER TABLE trips.trip ENABLE %s TRIGGER %I', CASE own WHEN 'trip_not_replicated' THEN 'REPLICA' ELSE 'ALWAYS' END, own);
+    END LOOP;
 END
 $$;
 REVOKE EXECUTE ON FUNCTION trips.enable_triggers() FROM PUBLIC;

@@ -7,6 +7,7 @@ DECLARE
     removed     bigint;
     regions     smallint[];
     datasources smallint[];
+    name_id     smallint;
 BEGIN
     IF ingest IS NULL THEN
         RETURN NULL;
@@ -20,23 +21,26 @@ BEGIN
             HINT = 'The table trips.ingest lists the ingests.';
     END IF;
     DELETE FROM trips.rejected_row r WHERE r.ingest_id = ingest;
-    -- The trigger trip_deleted removes the runs of the area trees that hold just these trips.
-    WITH gone AS (
-        DELETE FROM trips.trip t
-         WHERE t.id >= ingest << 32 AND t.id < (ingest + 1) << 32
-        RETURNING t.region_id, t.datasource_id
-    ), grouped AS (
-        SELECT region_id, datasource_id, count(*) AS trips FROM gone GROUP BY region_id, datasource_id
-    )
-    SELECT coalesce(sum(trips), 0), array_agg(DISTINCT region_id), array_agg(DISTINCT datasource_id)
-      INTO removed, regions, datasources
-      FROM grouped;
-    DELETE FROM trips.region r
-     WHERE r.id = ANY (regions) AND r.first_ingest IS NOT NULL
-       AND NOT EXISTS (SELECT FROM trips.trip t WHERE t.region_id = r.id);
-    DELETE FROM trips.datasource d
-     WHERE d.id = ANY (datasources) AND d.first_ingest IS NOT NULL
-       AND NOT EXISTS (SELECT FROM trips.trip t WHERE t.datasource_id = d.id);
+    SELECT array_agg(DISTINCT n.region_id), array_agg(DISTINCT n.datasource_id)
+      INTO regions, datasources
+      FROM (SELECT t.region_id, t.datasource_id
+              FROM trips.trip t
+             WHERE t.id >= ingest << 32 AND t.id < (ingest + 1) << 32
+             GROUP BY t.region_id, t.datasource_id) n;
+    removed := trips.forget_trips(ingest);
+    -- One name at a time: the first trip that uses it ends the search.
+    FOREACH name_id IN ARRAY coalesce(regions, '{}') LOOP
+        PERFORM FROM trips.trip t WHERE t.region_id = name_id LIMIT 1;
+        IF NOT FOUND THEN
+            DELETE FROM trips.region r WHERE r.id = name_id AND r.first_ingest IS NOT NULL;
+        END IF;
+    END LOOP;
+    FOREACH name_id IN ARRAY coalesce(datasources, '{}') LOOP
+        PERFORM FROM trips.trip t WHERE t.datasource_id = name_id LIMIT 1;
+        IF NOT FOUND THEN
+            DELETE FROM trips.datasource d WHERE d.id = name_id AND d.first_ingest IS NOT NULL;
+        END IF;
+    END LOOP;
     RETURN removed;
 END
 $$;

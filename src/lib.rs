@@ -62,9 +62,14 @@ pgrx::extension_sql_file!(
     requires = ["area_triggers"]
 );
 pgrx::extension_sql_file!(
+    "../sql/distribute.sql",
+    name = "distribute",
+    requires = ["area_check"]
+);
+pgrx::extension_sql_file!(
     "../sql/weekly.sql",
     name = "weekly",
-    requires = ["area_check"]
+    requires = ["distribute"]
 );
 pgrx::extension_sql_file!("../sql/groups.sql", name = "groups", requires = ["weekly"]);
 pgrx::extension_sql_file!(

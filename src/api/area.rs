@@ -10,8 +10,7 @@ use trips_core::ingest::parse::point::Point;
 use super::given;
 use crate::area::ask::{self, Asked, Matching, Weeks};
 use crate::area::{change, check, compact};
-use crate::postgres::exit;
-use crate::postgres::session;
+use crate::postgres::{exit, own_statement, session};
 use crate::{error, ingest};
 
 /// What SQL gives for an area, a period and a region.
@@ -176,6 +175,17 @@ fn release_runs(ingests: Vec<i64>) {
 #[pg_extern(sql = false)]
 fn drop_runs(ingest: i64, trips: i64) -> bool {
     change::drop_runs(ingest, trips).unwrap_or_else(|error| error::raise(&error))
+}
+
+#[pg_extern(sql = false)]
+fn forget_trips(ingest: i64) -> i64 {
+    exit::before_exit(ingest::session_ends);
+    change::forget(ingest).unwrap_or_else(|error| error::raise(&error))
+}
+
+#[pg_extern(sql = false)]
+fn own_statement() -> bool {
+    own_statement::runs()
 }
 
 #[pg_extern(sql = false)]

@@ -5,6 +5,7 @@ use trips_core::Error;
 use trips_core::area::Entry;
 use trips_core::area::days::day_of;
 use trips_core::ingest::parse::point::Point;
+use trips_core::ingest::tuple::{point_of, trip_id};
 
 use super::collect::Collector;
 use super::compact;
@@ -12,12 +13,14 @@ use super::removal;
 use super::runs;
 use super::writer::Tables;
 use crate::ingest::guard;
+use crate::postgres::own_statement::OwnStatement;
 use crate::postgres::planner::KeyLookups;
 use crate::postgres::privileges;
 use crate::postgres::query::{self, Snapshot, Statement};
-use crate::postgres::receiver::Row;
+use crate::postgres::receiver::{Geometry, Row};
 use crate::postgres::relation::{LockMode, Relation};
 use crate::postgres::role::ActingAsOwner;
+use crate::postgres::spi;
 use crate::postgres::value::{Type, Value};
 
 /// Writes runs of the rows of an open cursor: they are added where `sign` is 1, taken away where it is -1. Gives their
@@ -32,7 +35,7 @@ pub fn index(cursor: &str, sign: i16) -> Result<i64, Error> {
         require_owner(&trip)?;
     }
     let tables = Tables::open();
-    let mut collector = Collector::begin(&tables, sign, None);
+    let mut collector = Collector::begin(&tables, sign, None)?;
     let mut count = 0;
     query::cursor(cursor, |row| {
         count += 1;
@@ -115,8 +118,8 @@ fn is_of(ingest: Option<i64>, ingests: &[i64]) -> bool {
 }
 
 static HAS_TRIPS: Statement = Statement::new(
-    c"SELECT WHERE EXISTS (SELECT FROM trips.trip \
-       WHERE id OPERATOR(pg_catalog.>=) $1 AND id OPERATOR(pg_catalog.<=) $2)",
+    c"SELECT 1 FROM trips.trip \
+       WHERE id OPERATOR(pg_catalog.>=) $1 AND id OPERATOR(pg_catalog.<=) $2 LIMIT 1",
     &[Type::Int8, Type::Int8],
 );
 
@@ -126,7 +129,7 @@ static HAS_TRIPS: Statement = Statement::new(
 /// # Errors
 /// As `runs::all`.
 pub fn drop_runs(ingest: i64, trips: i64) -> Result<bool, Error> {
-    let are_its = |run: &runs::Run| run.ingest == Some(ingest) && run.sign >= 0;
+    let are_its = |run: &runs::Run| is_whole_of(run, ingest);
     if !runs::all_and_pending(Snapshot::Latest)?.iter().any(are_its) {
         return Ok(false);
     }
@@ -142,6 +145,112 @@ pub fn drop_runs(ingest: i64, trips: i64) -> Result<bool, Error> {
     Ok(true)
 }
 
+static COUNT_TRIPS: Statement = Statement::new(
+    c"SELECT pg_catalog.count(*) FROM trips.trip \
+       WHERE id OPERATOR(pg_catalog.>=) $1 AND id OPERATOR(pg_catalog.<=) $2",
+    &[Type::Int8, Type::Int8],
+);
+
+static READ_TRIPS: Statement = Statement::new(
+    c"SELECT origin, destination, departed_at, region_id FROM trips.trip \
+       WHERE id OPERATOR(pg_catalog.>=) $1 AND id OPERATOR(pg_catalog.<=) $2",
+    &[Type::Int8, Type::Int8],
+);
+
+static DELETE_TRIPS: Statement = Statement::new(
+    c"DELETE FROM trips.trip \
+       WHERE id OPERATOR(pg_catalog.>=) $1 AND id OPERATOR(pg_catalog.<=) $2",
+    &[Type::Int8, Type::Int8],
+);
+
+/// Deletes the trips of an ingest, and has the trees forget them where no trigger does. Gives their number.
+///
+/// # Errors
+/// 0A000 where policies hide trips and no trigger tells which are deleted; as `runs::all`.
+pub fn forget(ingest: i64) -> Result<i64, Error> {
+    let trip = open_trip();
+    let _own = OwnStatement::begin();
+    let delete = || {
+        DELETE_TRIPS
+            .run(&ids_of(ingest))
+            .map(|deleted| deleted as i64)
+    };
+    let follows: bool = spi::value(
+        "SELECT EXISTS (SELECT FROM pg_catalog.pg_trigger \
+                         WHERE tgrelid OPERATOR(pg_catalog.=) $1 \
+                           AND tgfoid OPERATOR(pg_catalog.=) pg_catalog.to_regprocedure('trips.trip_deleted()'))",
+        &[trip.oid().into()],
+    )?;
+    if follows {
+        return delete();
+    }
+    if privileges::row_security_hides(&trip) {
+        return Err(Error::Unsupported {
+            what: "forgetting trips with row-level security on a trips.trip without triggers"
+                .to_owned(),
+            hint: String::new(),
+        });
+    }
+    let _lock = runs::lock();
+    let mut known = 0;
+    COUNT_TRIPS.each(&ids_of(ingest), Snapshot::Latest, |row| {
+        known = row.int8(1).unwrap_or_default();
+        Ok(())
+    })?;
+    let mut runs = runs::all_and_pending(Snapshot::Latest)?;
+    runs.retain(|run| is_whole_of(run, ingest));
+    let are_theirs = runs.iter().map(|run| run.trips).sum::<i64>() == known;
+    if !are_theirs {
+        release(&[ingest])?;
+        take_away(ingest, &trip)?;
+    }
+    let deleted = delete()?;
+    if deleted != known {
+        return Err(Error::Internal {
+            what: format!(
+                "{deleted} trips of ingest {ingest} were removed, and there had been {known}"
+            ),
+        });
+    }
+    if are_theirs {
+        for run in runs {
+            removal::remove(run.id)?;
+        }
+    }
+    Ok(deleted)
+}
+
+/// Writes runs that take away the trips of an ingest.
+fn take_away(ingest: i64, trip: &Relation) -> Result<(), Error> {
+    let geometry = Geometry::of(trip, "origin").ok_or_else(|| Error::Internal {
+        what: "trips.trip has no geometry named origin".to_owned(),
+    })?;
+    let tables = Tables::open();
+    let mut collector = Collector::begin(&tables, -1, None)?;
+    READ_TRIPS.each(&ids_of(ingest), Snapshot::Latest, |row| {
+        let point = |column| row.geometry(column, geometry).and_then(point_of);
+        let (departed_at, region) = (row.timestamp(3), row.int2(4));
+        match (point(1), point(2), departed_at, region) {
+            (Some(origin), Some(destination), Some(at), Some(region)) => {
+                collector.add(&[Entry::new(origin, destination, day_of(at), region)])
+            }
+            // What is no trip is in no tree.
+            _ => Ok(()),
+        }
+    })?;
+    collector.finish()
+}
+
+/// The first and the last id that trips of an ingest can have.
+fn ids_of(ingest: i64) -> [Value<'static>; 2] {
+    [trip_id(ingest, 0).into(), trip_id(ingest, u64::MAX).into()]
+}
+
+/// Whether a run has trips of the ingest and no others.
+fn is_whole_of(run: &runs::Run, ingest: i64) -> bool {
+    run.ingest == Some(ingest) && run.sign >= 0
+}
+
 /// Whether trips.trip has trips of the ingest, or may have some that are hidden from its owner.
 fn has_trips(ingest: i64) -> Result<bool, Error> {
     let trip = open_trip();
@@ -150,12 +259,10 @@ fn has_trips(ingest: i64) -> Result<bool, Error> {
         return Ok(true);
     }
     let _lookups = KeyLookups::by_range();
-    let (first, last) = (ingest << 32, ingest << 32 | 0xffff_ffff);
-    let arguments = [Value::Int8(first), Value::Int8(last)];
-    Ok(HAS_TRIPS.each(&arguments, Snapshot::Latest, |_| Ok(()))? > 0)
+    Ok(HAS_TRIPS.each(&ids_of(ingest), Snapshot::Latest, |_| Ok(()))? > 0)
 }
 
-static ANY_TRIP: Statement = Statement::new(c"SELECT WHERE EXISTS (SELECT FROM trips.trip)", &[]);
+static ANY_TRIP: Statement = Statement::new(c"SELECT 1 FROM trips.trip LIMIT 1", &[]);
 
 static EMPTY: [Statement; 6] = [
     Statement::new(c"DELETE FROM trips.area_run", &[]),

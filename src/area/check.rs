@@ -78,7 +78,7 @@ fn regions() -> Result<Contents, Error> {
 
 fn leaves(end: End) -> Result<Contents, Error> {
     let mut contents = Contents::new();
-    let mut trees = Trees::open(Snapshot::Caller);
+    let mut trees = Trees::open(Snapshot::Caller)?;
     for run in runs::all(Snapshot::Caller)? {
         add_tree(&mut trees, &run, end, &mut contents)?;
     }

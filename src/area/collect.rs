@@ -59,13 +59,20 @@ struct Building {
 
 impl<'t> Collector<'t> {
     /// Prepares to write runs of this sign, whose trips are all of `ingest` if it is given.
-    pub fn begin(tables: &'t Tables, sign: i16, ingest: Option<i64>) -> Collector<'t> {
+    ///
+    /// # Errors
+    /// As [`Writer::begin`].
+    pub fn begin(
+        tables: &'t Tables,
+        sign: i16,
+        ingest: Option<i64>,
+    ) -> Result<Collector<'t>, Error> {
         // Who takes trips away means to free room.
         let disk = if sign < 0 { Use::Whole } else { Use::Sparing };
         let capacity = capacity();
-        Collector {
+        Ok(Collector {
             tables,
-            writer: Writer::begin(tables, disk),
+            writer: Writer::begin(tables, disk)?,
             sign,
             ingest,
             entries: Vec::new(),
@@ -73,7 +80,7 @@ impl<'t> Collector<'t> {
             capacity,
             meanwhile_capacity: (capacity / meanwhile()).max(1),
             building: None,
-        }
+        })
     }
 
     /// Adds trips, and stores what the threads have ready.

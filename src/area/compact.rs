@@ -104,7 +104,7 @@ fn merge(runs: &[Run]) -> Result<(), Error> {
     let tables = Tables::open();
     let signs: Vec<i8> = runs.iter().map(|run| run.sign.signum() as i8).collect();
     let (plus, minus) = (tables.next_run()?, tables.next_run()?);
-    let mut writer = Writer::begin(&tables, Use::Sparing);
+    let mut writer = Writer::begin(&tables, Use::Sparing)?;
     let (added, taken) = {
         let blocked = AllBlocked::new();
         let mut indexer = Indexer::merge(&signs, plus, minus)?;
@@ -134,7 +134,7 @@ fn common_ingest(runs: &[Run]) -> Option<i64> {
 
 /// Gives the threads what they ask for and stores what they make.
 fn feed(indexer: &mut Indexer, runs: &[Run], writer: &mut Writer<'_>) -> Result<(), Error> {
-    let mut reader = Reader::new(runs);
+    let mut reader = Reader::new(runs)?;
     while let Some(step) = indexer.next(POLL)? {
         match step {
             Step::Row(row) => writer.add(row),
@@ -163,15 +163,15 @@ const BYTES_PER_LEAF: usize = 64 * 1024;
 const MOST_LEAVES: usize = 32;
 
 impl<'r> Reader<'r> {
-    fn new(runs: &'r [Run]) -> Reader<'r> {
+    fn new(runs: &'r [Run]) -> Result<Reader<'r>, Error> {
         let leaves = settings::area_memory() / BYTES_PER_LEAF;
-        Reader {
-            trees: Trees::open(Snapshot::Latest),
+        Ok(Reader {
+            trees: Trees::open(Snapshot::Latest)?,
             runs,
             read: vec![[0; 2]; runs.len()],
             // Two trees; of each run some leaves are merged while the next are at hand.
             limit: (leaves / (4 * runs.len().max(1))).clamp(1, MOST_LEAVES),
-        }
+        })
     }
 
     fn answer(&mut self, request: LeavesRequest) -> Result<(), Error> {

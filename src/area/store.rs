@@ -15,6 +15,7 @@ use crate::postgres::query::{Snapshot, Statement};
 use crate::postgres::receiver::Row;
 use crate::postgres::relation::{LockMode, Relation};
 use crate::postgres::role::ActingAsOwner;
+use crate::postgres::storage::Storage;
 use crate::postgres::value::{Type, Value};
 
 static NODES: Statement = Statement::new(
@@ -63,12 +64,14 @@ enum Table {
 }
 
 impl Table {
-    fn open(name: &CStr, snapshot: Snapshot) -> Table {
+    fn open(name: &CStr, snapshot: Snapshot) -> Result<Table, Error> {
         let relation = Relation::open(c"trips", name, LockMode::AccessShare);
-        match snapshot {
-            Snapshot::Caller => KeyScan::open(relation).map_or_else(Table::Asked, Table::Scanned),
-            Snapshot::Latest => Table::Asked(relation),
-        }
+        Ok(match (snapshot, Storage::of(&relation)?) {
+            (Snapshot::Caller, Storage::Heap) => {
+                KeyScan::open(relation).map_or_else(Table::Asked, Table::Scanned)
+            }
+            _ => Table::Asked(relation),
+        })
     }
 
     fn relation(&self) -> &Relation {
@@ -101,13 +104,16 @@ impl Table {
 
 impl Trees {
     /// Opens them.
-    pub fn open(snapshot: Snapshot) -> Trees {
-        Trees {
+    ///
+    /// # Errors
+    /// As [`Storage::of`].
+    pub fn open(snapshot: Snapshot) -> Result<Trees, Error> {
+        Ok(Trees {
             snapshot,
-            node: Table::open(c"area_node", snapshot),
-            leaf: Table::open(c"area_leaf", snapshot),
+            node: Table::open(c"area_node", snapshot)?,
+            leaf: Table::open(c"area_leaf", snapshot)?,
             _lookups: KeyLookups::begin(),
-        }
+        })
     }
 
     /// At most `limit` leaves of a run's tree from leaf `number` on.

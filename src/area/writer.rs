@@ -7,11 +7,11 @@ use trips_core::area::indexer::Trees;
 use trips_core::area::leaf::LeafColumns;
 
 use crate::fault::{self, Point};
-use crate::postgres::bulk_insert::BulkInsert;
 use crate::postgres::disk::Use;
 use crate::postgres::relation::{LockMode, Relation};
 use crate::postgres::role::ActingAsOwner;
 use crate::postgres::spi;
+use crate::postgres::table_insert::TableInsert;
 use crate::postgres::value::Value;
 
 /// Bytes of rows that are inserted in one go.
@@ -65,12 +65,12 @@ pub struct Run {
 
 /// Writes the rows of runs. Without `finish` the transaction must abort.
 pub struct Writer<'t> {
-    run: BulkInsert<'t>,
-    node: BulkInsert<'t>,
-    leaf: BulkInsert<'t>,
-    part: BulkInsert<'t>,
+    run: TableInsert<'t>,
+    node: TableInsert<'t>,
+    leaf: TableInsert<'t>,
+    part: TableInsert<'t>,
     cutter: Cutter,
-    region_day: BulkInsert<'t>,
+    region_day: TableInsert<'t>,
     nodes: Vec<(i64, Vec<u8>, Vec<u8>)>,
     leaves: Vec<(i64, LeafColumns)>,
     /// Bytes of the rows that wait.
@@ -79,18 +79,21 @@ pub struct Writer<'t> {
 
 impl<'t> Writer<'t> {
     /// Prepares to write.
-    pub fn begin(tables: &'t Tables, disk: Use) -> Writer<'t> {
-        Writer {
-            run: BulkInsert::begin(&tables.run, disk),
-            node: BulkInsert::begin(&tables.node, disk),
-            leaf: BulkInsert::begin(&tables.leaf, disk),
-            part: BulkInsert::begin(&tables.part, disk),
+    ///
+    /// # Errors
+    /// As [`TableInsert::begin`].
+    pub fn begin(tables: &'t Tables, disk: Use) -> Result<Writer<'t>, Error> {
+        Ok(Writer {
+            run: TableInsert::begin(&tables.run, disk)?,
+            node: TableInsert::begin(&tables.node, disk)?,
+            leaf: TableInsert::begin(&tables.leaf, disk)?,
+            part: TableInsert::begin(&tables.part, disk)?,
             cutter: Cutter::default(),
-            region_day: BulkInsert::begin(&tables.region_day, disk),
+            region_day: TableInsert::begin(&tables.region_day, disk)?,
             nodes: Vec::new(),
             leaves: Vec::new(),
             bytes: 0,
-        }
+        })
     }
 
     /// Writes a row of a tree, with others later.

@@ -122,6 +122,7 @@ pub fn load(
         "ingest of \"{file}\": started as ingest {ingest}, {} bytes",
         source.size()
     ));
+    target::tell(&trip)?;
     let shown = CopyProgress::begin(&trip, source.size());
     let area = Tables::open();
     let (mut database, known) = Database::open(file, ingest, &trip, &area, dimensions)?;

@@ -10,10 +10,10 @@ use crate::area::collect::Collector;
 use crate::area::compact;
 use crate::area::writer::{Tables, Writer};
 use crate::fault::{self, Point};
-use crate::postgres::bulk_insert::BulkInsert;
 use crate::postgres::disk::Use;
 use crate::postgres::memory::Context;
 use crate::postgres::relation::Relation;
+use crate::postgres::table_insert::TableInsert;
 use crate::settings;
 
 /// Takes what the pipeline gives.
@@ -38,7 +38,7 @@ pub trait Sink {
 pub struct Database<'t> {
     ingest: i64,
     rejects: Rejects<'t>,
-    insert: BulkInsert<'t>,
+    insert: TableInsert<'t>,
     trees: Trees<'t>,
     dimensions: Dimensions,
     /// The arguments of statements, which would otherwise stay until the end of the call.
@@ -61,8 +61,8 @@ impl<'t> Database<'t> {
         let database = Database {
             ingest,
             rejects: Rejects::of(ingest, file),
-            insert: BulkInsert::begin(trip, Use::Sparing),
-            trees: Trees::begin(area, ingest),
+            insert: TableInsert::begin(trip, Use::Sparing)?,
+            trees: Trees::begin(area, ingest)?,
             dimensions,
             arguments: Context::new(c"trips_ext statement arguments"),
         };
@@ -86,11 +86,11 @@ enum Trees<'t> {
 }
 
 impl<'t> Trees<'t> {
-    fn begin(tables: &'t Tables, ingest: i64) -> Trees<'t> {
-        match settings::area_trees() {
-            true => Trees::Built(Box::new(Collector::begin(tables, 1, Some(ingest)))),
+    fn begin(tables: &'t Tables, ingest: i64) -> Result<Trees<'t>, Error> {
+        Ok(match settings::area_trees() {
+            true => Trees::Built(Box::new(Collector::begin(tables, 1, Some(ingest))?)),
             false => Trees::Pending(tables),
-        }
+        })
     }
 
     fn add(&mut self, batch: &Batch) -> Result<(), Error> {
@@ -108,7 +108,7 @@ impl<'t> Trees<'t> {
             }
             Trees::Pending(tables) => {
                 let run = tables.next_run()?;
-                let mut writer = Writer::begin(tables, Use::Sparing);
+                let mut writer = Writer::begin(tables, Use::Sparing)?;
                 writer.pending(run, ingest, trips);
                 writer.finish();
                 Ok(())

@@ -4,7 +4,8 @@ use pgrx::prelude::*;
 use trips_core::Error;
 
 use crate::postgres::relation::{LockMode, Relation};
-use crate::postgres::{privileges, spi};
+use crate::postgres::storage::Storage;
+use crate::postgres::{message, privileges, spi};
 
 /// Names and types of the columns that ready tuples have; the type of a point is the database's own.
 const COLUMNS: [(&str, Option<pg_sys::BuiltinOid>); 6] = [
@@ -19,8 +20,8 @@ const COLUMNS: [(&str, Option<pg_sys::BuiltinOid>); 6] = [
 /// Opens `trips.trip` for the load.
 ///
 /// # Errors
-/// 42501 without INSERT, and 0A000 where row-level security, a trigger or the kind of the table asks for more than
-/// inserting ready tuples.
+/// 42501 without INSERT, and 0A000 where row-level security, a trigger or the columns ask for more than inserting ready
+/// tuples.
 pub fn open() -> Result<Relation, Error> {
     let trip = Relation::open(c"trips", c"trip", LockMode::RowExclusive);
     privileges::require_insert(&trip);
@@ -28,12 +29,6 @@ pub fn open() -> Result<Relation, Error> {
         return Err(refuse(
             "ingest with row-level security on trips.trip",
             "Use INSERT statements instead.",
-        ));
-    }
-    if !trip.is_heap() || is_distributed(&trip)? {
-        return Err(refuse(
-            "ingest into a partitioned, foreign or distributed trips.trip",
-            "Load into an ordinary table, and use INSERT ... SELECT from there.",
         ));
     }
     if !has_expected_columns(&trip) {
@@ -59,10 +54,14 @@ fn own_triggers() -> Result<Vec<pg_sys::Oid>, Error> {
             &[function.into()],
         )
     };
-    ["trips.trip_inserted()", "trips.trip_not_replicated()"]
-        .into_iter()
-        .map(oid)
-        .collect()
+    [
+        "trips.trip_inserted()",
+        "trips.trip_not_replicated()",
+        "trips.trip_guarded()",
+    ]
+    .into_iter()
+    .map(oid)
+    .collect()
 }
 
 fn has_expected_columns(trip: &Relation) -> bool {
@@ -76,19 +75,19 @@ fn has_expected_columns(trip: &Relation) -> bool {
             })
 }
 
-/// Whether Citus has distributed the table: its shell is an ordinary table, but what is written there is lost.
-fn is_distributed(trip: &Relation) -> Result<bool, Error> {
-    let has_citus: bool = spi::value(
-        "SELECT pg_catalog.to_regclass('pg_catalog.pg_dist_partition') IS NOT NULL",
-        &[],
-    )?;
-    if !has_citus {
-        return Ok(false);
+/// Tells the caller where trips do not go the short way.
+///
+/// # Errors
+/// As [`Storage::of`].
+pub fn tell(trip: &Relation) -> Result<(), Error> {
+    let storage = Storage::of(trip)?;
+    if storage != Storage::Heap {
+        message::notice(format!(
+            "trips.trip is {}: trips go there by INSERT ... SELECT, not in bulk",
+            storage.as_str()
+        ));
     }
-    spi::value(
-        "SELECT EXISTS (SELECT FROM pg_catalog.pg_dist_partition WHERE logicalrelid OPERATOR(pg_catalog.=) $1)",
-        &[trip.oid().into()],
-    )
+    Ok(())
 }
 
 fn refuse(what: &str, hint: &str) -> Error {

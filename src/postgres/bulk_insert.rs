@@ -12,6 +12,7 @@ use super::disk::{Reserve, Use};
 use super::memory::Context;
 use super::page_append::{ENOUGH_PAGES, Pages};
 use super::relation::Relation;
+use super::row_former::RowFormer;
 use super::value::Value;
 
 /// Tuples that one call of the heap takes: COPY's number.
@@ -50,11 +51,7 @@ struct Executor<'r> {
     command: pg_sys::CommandId,
     has_checks: bool,
     has_not_null: bool,
-    /// Types of the columns.
-    types: Vec<pg_sys::Oid>,
-    /// A row's columns while its tuple is formed.
-    values: Vec<pg_sys::Datum>,
-    nulls: Vec<bool>,
+    former: RowFormer<'r>,
     /// Indexes that need not be told of every row.
     min_max: Vec<MinMax>,
     /// How many indexes the target has with those.
@@ -240,9 +237,7 @@ impl<'r> Executor<'r> {
             command,
             has_checks: relation.has_checks(),
             has_not_null: relation.has_not_null(),
-            types: relation.columns().into_iter().map(|(_, oid)| oid).collect(),
-            values: Vec::new(),
-            nulls: Vec::new(),
+            former: RowFormer::of(relation),
             min_max,
             all_indexes,
         }
@@ -270,36 +265,9 @@ impl<'r> Executor<'r> {
     /// Puts tuples of the rows of `chunk` into the first slots, allocated in the current memory context.
     fn store_rows<'v, R: AsRef<[Value<'v>]>>(&mut self, chunk: &[R]) {
         for (place, row) in chunk.iter().enumerate() {
-            let tuple = self.form(row.as_ref());
+            let tuple = self.former.form(row.as_ref());
             // SAFETY: the slot is one for heap tuples, and becomes the owner of this one: so the heap need not copy it.
             unsafe { pg_sys::ExecStoreHeapTuple(tuple, self.slots[place], true) };
-        }
-    }
-
-    fn form(&mut self, row: &[Value<'_>]) -> pg_sys::HeapTuple {
-        let fits = |(value, oid): (&Value<'_>, &pg_sys::Oid)| value.is_of(*oid);
-        if row.len() != self.types.len() || !row.iter().zip(&self.types).all(fits) {
-            super::raise(
-                PgSqlErrorCode::ERRCODE_DATATYPE_MISMATCH,
-                format!(
-                    "table \"{}\" has not the columns that are inserted",
-                    self.relation.name().to_string_lossy()
-                ),
-            );
-        }
-        self.values.clear();
-        self.nulls.clear();
-        for datum in row.iter().map(Value::datum) {
-            self.values.push(datum.unwrap_or(pg_sys::Datum::null()));
-            self.nulls.push(datum.is_none());
-        }
-        // SAFETY: both arrays have one element for each column of the open relation, of the column's type.
-        unsafe {
-            pg_sys::heap_form_tuple(
-                (*self.relation.as_ptr()).rd_att,
-                self.values.as_mut_ptr(),
-                self.nulls.as_mut_ptr(),
-            )
         }
     }
 

@@ -9,6 +9,7 @@ use trips_core::Error;
 
 use super::receiver::{Receiver, Row};
 use super::relation::Relation;
+use super::storage;
 use super::value::{Type, Value};
 
 /// What of the database a statement sees.
@@ -21,13 +22,16 @@ pub enum Snapshot {
 }
 
 /// A statement that is planned at its first use in a session, without regard to its arguments, and again when its
-/// tables change. It runs with the rights of whoever is the current role then.
+/// tables change; where there is Citus, which knows no such plans, with regard to them. It runs with the rights of whoever is the current role then.
 pub struct Statement {
     sql: &'static CStr,
     arguments: &'static [Type],
-    /// Owned by the server, which never frees it; null before the first use.
-    plan: AtomicPtr<pg_sys::_SPI_plan>,
+    plan: Kept,
+    plan_for_citus: Kept,
 }
+
+/// A plan, owned by the server, which never frees it; null before the first use.
+type Kept = AtomicPtr<pg_sys::_SPI_plan>;
 
 impl Statement {
     /// One statement of SQL with `arguments` `$1`, `$2`, ... Every name in it must be qualified.
@@ -35,7 +39,8 @@ impl Statement {
         Statement {
             sql,
             arguments,
-            plan: AtomicPtr::new(std::ptr::null_mut()),
+            plan: Kept::new(std::ptr::null_mut()),
+            plan_for_citus: Kept::new(std::ptr::null_mut()),
         }
     }
 
@@ -90,6 +95,10 @@ impl Statement {
                 what: format!("wrong arguments for: {}", self.sql.to_string_lossy()),
             });
         }
+        if arguments.is_empty() {
+            // A list without parameters is none to who copies it.
+            return Ok(std::ptr::null_mut());
+        }
         // SAFETY: makeParamList makes room for so many parameters.
         unsafe {
             let list = pg_sys::makeParamList(arguments.len() as i32);
@@ -108,7 +117,11 @@ impl Statement {
     }
 
     fn plan(&self) -> Result<pg_sys::SPIPlanPtr, Error> {
-        let kept = self.plan.load(Ordering::Relaxed);
+        let (place, options) = match storage::has_citus() {
+            false => (&self.plan, pg_sys::CURSOR_OPT_GENERIC_PLAN),
+            true => (&self.plan_for_citus, 0),
+        };
+        let kept = place.load(Ordering::Relaxed);
         if !kept.is_null() {
             return Ok(kept);
         }
@@ -119,13 +132,13 @@ impl Statement {
                 self.sql.as_ptr(),
                 types.len() as i32,
                 types.as_mut_ptr(),
-                pg_sys::CURSOR_OPT_GENERIC_PLAN as i32,
+                options as i32,
             );
             if plan.is_null() {
                 return Err(self.misuse(pg_sys::SPI_result));
             }
             pg_sys::SPI_keepplan(plan);
-            self.plan.store(plan, Ordering::Relaxed);
+            place.store(plan, Ordering::Relaxed);
             Ok(plan)
         }
     }

@@ -60,6 +60,15 @@ impl Relation {
         (!relation.is_null()).then(|| Relation { relation })
     }
 
+    /// Whether there is a `schema.name`. Asks for no right and takes no lock.
+    pub fn exists(schema: &CStr, name: &CStr) -> bool {
+        // SAFETY: C strings that outlive the calls; in a schema without an OID nothing is found.
+        unsafe {
+            let schema = pg_sys::get_namespace_oid(schema.as_ptr(), true);
+            pg_sys::get_relname_relid(name.as_ptr(), schema) != pg_sys::InvalidOid
+        }
+    }
+
     /// Takes a further lock on the open table.
     pub fn lock(&self, mode: LockMode) {
         // SAFETY: the OID is that of an open relation.
@@ -90,18 +99,41 @@ impl Relation {
         unsafe { CStr::from_ptr((*(*self.relation).rd_rel).relname.data.as_ptr()) }
     }
 
+    /// Its name without the schema, quoted where SQL asks for that.
+    pub fn quoted_name(&self) -> String {
+        // SAFETY: the name is a C string, which the function copies where it has to be quoted; it lives as long as the relation.
+        let quoted = unsafe { CStr::from_ptr(pg_sys::quote_identifier(self.name().as_ptr())) };
+        quoted.to_string_lossy().into_owned()
+    }
+
+    /// The type of its rows.
+    pub fn row_type(&self) -> pg_sys::Oid {
+        // SAFETY: rd_rel is set while the relation is open.
+        unsafe { (*(*self.relation).rd_rel).reltype }
+    }
+
+    /// What kind of relation it is: one of RELKIND_...
+    pub(super) fn kind(&self) -> std::ffi::c_char {
+        // SAFETY: rd_rel is set while the relation is open.
+        unsafe { (*(*self.relation).rd_rel).relkind }
+    }
+
+    /// Whether its rows are in partitions.
+    pub fn is_partitioned(&self) -> bool {
+        self.kind() == pg_sys::RELKIND_PARTITIONED_TABLE as std::ffi::c_char
+    }
+
     /// Whether it is an ordinary table that the heap stores: not partitioned, foreign, a view or another
     /// access method's.
     pub fn is_heap(&self) -> bool {
         // SAFETY: open until `drop`; the heap's routine is a static of the server.
-        unsafe {
-            let kind = (*(*self.relation).rd_rel).relkind;
-            kind == pg_sys::RELKIND_RELATION as std::ffi::c_char
-                && std::ptr::eq(
-                    (*self.relation).rd_tableam,
-                    pg_sys::GetHeapamTableAmRoutine(),
-                )
-        }
+        let is_of_heap = unsafe {
+            std::ptr::eq(
+                (*self.relation).rd_tableam,
+                pg_sys::GetHeapamTableAmRoutine(),
+            )
+        };
+        self.kind() == pg_sys::RELKIND_RELATION as std::ffi::c_char && is_of_heap
     }
 
     /// Whether its rows outlive sessions and crashes: it is neither temporary nor unlogged.

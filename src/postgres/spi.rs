@@ -14,6 +14,18 @@ pub fn run(statement: &str, arguments: &[DatumWithOid<'_>]) -> Result<(), Error>
     Spi::run_with_args(statement, arguments).map_err(|error| internal(&error))
 }
 
+/// Runs a statement; the number of rows that it changed.
+///
+/// # Errors
+/// As [`run`].
+pub fn changed(statement: &str, arguments: &[DatumWithOid<'_>]) -> Result<u64, Error> {
+    let changed = Spi::connect_mut(|client| {
+        let rows = client.update(statement, None, arguments)?;
+        Ok(rows.len() as u64)
+    });
+    changed.map_err(|error: pgrx::spi::Error| internal(&error))
+}
+
 /// The one value that a statement gives.
 ///
 /// # Errors

@@ -11,160 +11,11 @@ use trips_tests::facts::Facts;
 use trips_tests::ingest::{forget, load};
 use trips_tests::plane::{Area, Matching};
 use trips_tests::question::Question;
-use trips_tests::rows::write_generated;
+use trips_tests::scene::{Scene, differences};
 use trips_tests::{Database, Session, refused, refused_case};
 
 /// Questions of a test, unless the environment asks for more.
 const CASES: usize = 240;
-
-/// Regions of the odd trips: they share their places, with each other and with the cities.
-const ODD_REGIONS: [&str; 4] = ["Fiji", "Greenwich", "Poles", "Prague"];
-
-/// The number, one of few decimals near it, or one that is hard to tell from it.
-fn odd_number(random: &mut ChaCha8Rng, base: f64) -> f64 {
-    match random.random_range(0..5) {
-        0 => (base * 100.0).round() / 100.0,
-        1 => base.next_up(),
-        2 => base.next_down(),
-        3 => base + random.random_range(-1e-9..1e-9),
-        _ => base,
-    }
-}
-
-/// A place of an odd trip: at a pole, at the antimeridian, at Greenwich, at a station, on a coarse grid, or a hair off
-/// another one.
-fn odd_place(random: &mut ChaCha8Rng) -> (f64, f64) {
-    let tiny = [
-        0.0, -0.0, 1e-300, -1e-300, 5e-324, -5e-324, 1e-17, -1e-17, 0.25, -0.25,
-    ];
-    let any_lat = random.random_range(-90.0..=90.0);
-    match random.random_range(0..10) {
-        0 => (
-            [-180.0, 0.0, 180.0, 33.3][random.random_range(0..4)],
-            [-90.0, 90.0][random.random_range(0..2)],
-        ),
-        1 => ([-180.0, 180.0][random.random_range(0..2)], any_lat),
-        2 => {
-            let from_180 = odd_number(random, 0.5).abs();
-            let lon = 180.0 - from_180;
-            (if random.random() { lon } else { -lon }, -17.5)
-        }
-        3 => (tiny[random.random_range(0..tiny.len())], 51.4778),
-        4 => {
-            let mut any = || tiny[random.random_range(0..8)];
-            (any(), any())
-        }
-        // Stations: hundreds, and more than a leaf takes.
-        5 | 6 => (14.4355, 50.0832),
-        7 => [(7.6783, 45.0617), (178.44, -18.14)][random.random_range(0..2)],
-        8 => {
-            let decimals = [10.0, 100.0, 1000.0][random.random_range(0..3)];
-            let mut grid = |least, most| {
-                let value: f64 = random.random_range(least..most);
-                (value * decimals).round() / decimals
-            };
-            (grid(14.3, 14.7), grid(49.9, 50.2))
-        }
-        _ => (odd_number(random, 14.42), odd_number(random, 50.08)),
-    }
-}
-
-/// A day from 1900 to 2100, or one of few.
-fn odd_day(random: &mut ChaCha8Rng) -> String {
-    let year = match random.random_range(0..4) {
-        0 => random.random_range(1900..=2100),
-        _ => 2018,
-    };
-    let (month, day) = (random.random_range(1..=12), random.random_range(1..=28));
-    format!("{year}-{month:02}-{day:02}")
-}
-
-/// Rows of trips that are hard to keep, or to keep apart.
-fn odd_rows(random: &mut ChaCha8Rng, count: usize) -> Vec<String> {
-    (0..count)
-        .map(|_| {
-            let (from, to) = (odd_place(random), odd_place(random));
-            let region = ODD_REGIONS[random.random_range(0..ODD_REGIONS.len())];
-            let time = ["00:00:00", "23:59:59.999999"][random.random_range(0..2)];
-            let day = odd_day(random);
-            format!(
-                "{region},POINT ({:?} {:?}),POINT ({:?} {:?}),{day} {time},car",
-                from.0, from.1, to.0, to.1
-            )
-        })
-        .collect()
-}
-
-/// A database with several ingests: two of cities, two of odd trips.
-struct Scene {
-    random: ChaCha8Rng,
-    session: Session,
-    cities: [i64; 2],
-    odd: [i64; 2],
-    _database: Database,
-}
-
-impl Scene {
-    /// The trees of the first ingest have nodes above nodes; the others' nodes are roots.
-    fn new() -> Scene {
-        let mut random = seeded();
-        let database = Database::new();
-        let mut session = database.connect();
-        session.run("SET jit = off; INSERT INTO trips.region (id, name) VALUES (100, 'Nowhere')");
-        let files = database.files();
-        let cities =
-            [("many.csv", 66_000, 3), ("more.csv", 6_000, 5)].map(|(name, rows, regions)| {
-                let seed = random.random();
-                load(
-                    &mut session,
-                    &write_generated(files, name, rows, regions, seed),
-                )
-                .id()
-            });
-        let odd = [("odd.csv", 5_000), ("odder.csv", 3_000)].map(|(name, rows)| {
-            let rows = odd_rows(&mut random, rows);
-            load(&mut session, &files.write_rows(name, rows)).id()
-        });
-        Scene {
-            random,
-            session,
-            cities,
-            odd,
-            _database: database,
-        }
-    }
-
-    /// Asks `count` random questions, which must be answered as counting says, and has the trees checked.
-    #[track_caller]
-    fn ask(&mut self, count: usize) {
-        let facts = Facts::of(&mut self.session);
-        let mut hits = 0;
-        for _ in 0..count {
-            let question = question(&mut self.random, &facts);
-            hits += question.check(&mut self.session, &facts);
-        }
-        println!(
-            "{count} questions about {} trips, {hits} counted",
-            facts.len()
-        );
-        assert!(hits > count as i64, "the questions miss the trips");
-        assert_eq!(check(&mut self.session), Vec::<String>::new());
-    }
-
-    fn compact(&mut self) {
-        let runs: i64 = self.session.value("SELECT runs_after FROM trips_compact()");
-        assert_eq!(runs, 1);
-        assert_eq!(self.session.count("trips.area_run"), 1);
-    }
-}
-
-/// What trips_check() finds.
-fn check(session: &mut Session) -> Vec<String> {
-    let rows = session
-        .query("SELECT c::text FROM trips_check() c", &[])
-        .unwrap();
-    rows.iter().map(|row| row.get(0)).collect()
-}
 
 /// A question about a box, of all regions.
 fn in_box([west, south, east, north]: [f64; 4], matching: Matching) -> Question {
@@ -184,19 +35,19 @@ fn in_box([west, south, east, north]: [f64; 4], matching: Matching) -> Question 
 
 #[test]
 fn the_trees_answer_as_counting_the_facts_does() {
-    Scene::new().ask(cases(CASES));
+    Scene::alone().ask(cases(CASES));
 }
 
 #[test]
 fn the_trees_answer_so_after_a_compaction() {
-    let mut scene = Scene::new();
+    let mut scene = Scene::alone();
     scene.compact();
     scene.ask(cases(CASES));
 }
 
 #[test]
 fn the_trees_answer_so_after_an_ingest_is_forgotten_before_and_after_compactions() {
-    let mut scene = Scene::new();
+    let mut scene = Scene::alone();
     let count = cases(CASES) / 4;
     // Its runs are dropped.
     assert_eq!(forget(&mut scene.session, scene.odd[1]).unwrap(), 3_000);
@@ -214,7 +65,7 @@ fn the_trees_answer_so_after_an_ingest_is_forgotten_before_and_after_compactions
 
 #[test]
 fn the_trees_answer_so_after_changes_by_hand_before_and_after_a_compaction() {
-    let mut scene = Scene::new();
+    let mut scene = Scene::alone();
     scene.session.run(
         "UPDATE trips.trip SET origin = destination, destination = origin WHERE id % 3 = 0;
          UPDATE trips.trip SET departed_at = departed_at - interval '40 days' WHERE id % 5 = 0;
@@ -268,7 +119,7 @@ mod parts {
 
     #[test]
     fn disjoint_boxes_and_the_same_as_polygons_add_up_to_the_world() {
-        let mut scene = Scene::new();
+        let mut scene = Scene::alone();
         let (lons, lats): (Vec<f64>, Vec<f64>) = places(&mut scene).into_iter().unzip();
         let all = scene.session.count("trips.trip");
         for round in 0..(cases(CASES) / 120) {
@@ -296,7 +147,7 @@ mod parts {
 
     #[test]
     fn neighbours_share_the_trips_on_their_common_edge_and_no_others() {
-        let mut scene = Scene::new();
+        let mut scene = Scene::alone();
         let places = places(&mut scene);
         for _ in 0..cases(CASES) / 12 {
             let (edge, lat) = places[scene.random.random_range(0..places.len())];
@@ -320,7 +171,7 @@ mod parts {
 
 #[test]
 fn empty_areas_of_all_kinds_hold_nothing() {
-    let mut scene = Scene::new();
+    let mut scene = Scene::alone();
     for _ in 0..2 {
         for area in [
             "POLYGON EMPTY",
@@ -377,7 +228,7 @@ mod plan {
 
     #[test]
     fn the_whole_world_opens_roots_alone() {
-        let mut scene = Scene::new();
+        let mut scene = Scene::alone();
         for _ in 0..2 {
             let runs = scene.session.count("trips.area_run");
             let all = scene.session.count("trips.trip");
@@ -396,7 +247,7 @@ mod plan {
     /// edge; and cells of 16 bits leave hardly a point undecided.
     #[test]
     fn a_small_box_opens_few_nodes_and_fetches_hardly_a_point() {
-        let mut scene = Scene::new();
+        let mut scene = Scene::alone();
         scene.compact();
         let leaves: i64 = scene
             .session
@@ -418,7 +269,7 @@ mod plan {
 
     #[test]
     fn a_plan_counts_what_the_question_is_answered() {
-        let mut scene = Scene::new();
+        let mut scene = Scene::alone();
         let facts = Facts::of(&mut scene.session);
         for _ in 0..cases(CASES) / 2 {
             let question = question(&mut scene.random, &facts);
@@ -441,7 +292,7 @@ mod plan {
 
     #[test]
     fn a_plan_names_its_trees_and_none_for_lines() {
-        let mut scene = Scene::new();
+        let mut scene = Scene::alone();
         let trees = |matching, scene: &mut Scene| {
             plan(
                 &mut scene.session,
@@ -588,7 +439,7 @@ mod damage {
 
     #[test]
     fn what_is_missing_or_cut_is_found_and_refused_and_never_counted_wrongly() {
-        let mut scene = Scene::new();
+        let mut scene = Scene::alone();
         let facts = Facts::of(&mut scene.session);
         let questions = questions(&mut scene.random, &facts);
         let expected: Vec<_> = questions.iter().map(|asked| facts.answer(asked)).collect();
@@ -614,19 +465,19 @@ mod damage {
 
     #[test]
     fn what_is_not_true_is_found() {
-        let mut scene = Scene::new();
+        let mut scene = Scene::alone();
         for statement in UNTRUE {
             scene.session.run("BEGIN");
             damage(&mut scene.session, statement);
             assert_found(&mut scene.session, statement);
             scene.session.run("ROLLBACK");
         }
-        assert_eq!(check(&mut scene.session), Vec::<String>::new());
+        assert_eq!(differences(&mut scene.session), Vec::<String>::new());
     }
 
     #[test]
     fn runs_that_lack_leaves_or_trips_are_not_merged() {
-        let mut scene = Scene::new();
+        let mut scene = Scene::alone();
         let session = &mut scene.session;
         for statement in [
             "DELETE FROM trips.area_leaf WHERE id = <run>::bigint << 32 | 1",
@@ -648,7 +499,7 @@ mod damage {
 
     #[test]
     fn a_rebuild_mends_all_damage() {
-        let mut scene = Scene::new();
+        let mut scene = Scene::alone();
         let all = scene.session.count("trips.trip");
         for statement in ["DELETE FROM trips.area_leaf", "DELETE FROM trips.area_run"] {
             scene.session.run(statement);
@@ -695,7 +546,7 @@ mod snapshots {
                 assert_eq!(found, expected, "seen since {}: {question:?}", self.since);
             }
             assert_eq!(
-                check(&mut self.session),
+                differences(&mut self.session),
                 Vec::<String>::new(),
                 "seen since {}",
                 self.since
@@ -778,7 +629,7 @@ mod snapshots {
         for _ in 0..20 {
             question(&mut random, &facts).check(&mut writer, &facts);
         }
-        assert_eq!(check(&mut writer), Vec::<String>::new());
+        assert_eq!(differences(&mut writer), Vec::<String>::new());
         Observer::begin(&database, &mut random, "during all that").look();
         writer.run("ROLLBACK");
         Observer::begin(&database, &mut random, "after all that").look();
@@ -881,7 +732,7 @@ mod without_trees {
         for _ in 0..30 {
             question(&mut random, &facts).check(session, &facts);
         }
-        assert_eq!(check(session), Vec::<String>::new());
+        assert_eq!(differences(session), Vec::<String>::new());
     }
 
     /// What the trees would have to answer, or to show.

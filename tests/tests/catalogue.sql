@@ -6,11 +6,13 @@
 WITH labels (names, volatility, parallel, by_public) AS (VALUES
     -- Writes for its caller, so that it has to be granted.
     ('trips_ingest trips_ingest_async trips_upload trips_ingest_upload trips_cancel trips_forget trips_compact trips_rebuild
-      trips_group_table trips_group_refresh refresh_groups enable_triggers', 'v', 'u', false),
+      trips_group_table trips_group_refresh refresh_groups enable_triggers trips_partition trips_distribute', 'v', 'u', false),
     -- Triggers: nobody needs a right for what a trigger calls, nor should anybody make triggers of them.
-    ('trip_inserted trip_updated trip_deleted trip_truncated trip_not_replicated inbox_insert ingest_queued', 'v', 'u', false),
+    ('trip_inserted trip_updated trip_deleted trip_truncated trip_not_replicated trip_guarded inbox_insert ingest_queued', 'v', 'u', false),
     -- What the triggers call as whoever changes the trips; each refuses by itself what would make an answer wrong.
-    ('index_trips release_runs drop_runs drop_all_runs', 'v', 'u', true),
+    ('index_trips release_runs drop_runs forget_trips drop_all_runs', 'v', 'u', true),
+    -- Gives what the session itself holds, and only while it inserts it.
+    ('rows_in_hand own_statement', 'v', 'u', true),
     -- Reads with the rights of its caller.
     ('trips_weekly_average trips_weekly_trips trips_area_plan trips_check', 's', 's', true),
     ('trips_groups trips_group_members similar_groups similar_members', 's', 'r', true),

@@ -196,6 +196,7 @@ fn a_reader_reads_and_changes_nothing() {
         format!("{cursor} SELECT trips.index_trips('c', 1::smallint)"),
         format!("{cursor} SELECT trips.index_trips('c', -1::smallint)"),
         "SELECT trips.drop_all_runs()".to_owned(),
+        "SELECT trips.forget_trips(1)".to_owned(),
     ];
     cases += world.refuses(
         &mut session,
@@ -212,6 +213,7 @@ fn a_reader_reads_and_changes_nothing() {
         "SELECT trips.drop_runs(1, 0)",
         "SELECT trips.drop_runs(NULL, NULL)",
         "SELECT trips.release_runs('{2,99,-1}')",
+        "SELECT trips.rows_in_hand(NULL::trips.trip), trips.own_statement()",
     ];
     let answered = answered + world.answers(&mut session, &harmless);
     // This one writes: a later trips_forget has to look for the trips then. No answer differs.
