@@ -28,7 +28,7 @@ const SMALL: usize = 5;
 
 #[test]
 fn a_crash_loses_nothing_doubles_nothing_and_halves_nothing() {
-    let mut scene = Scene::alone();
+    let mut scene = Scene::new();
     let mut tally = Tally::default();
     for point in 0..cases(12) {
         scene.make_room();

@@ -175,7 +175,7 @@ impl Scene {
 
 /// A load that fills the disk on which `tables` are.
 fn filled_by_a_load(tables: &[&str]) {
-    let Some(mut scene) = Scene::alone() else {
+    let Some(mut scene) = Scene::new() else {
         return;
     };
     scene.move_there(tables);
@@ -225,7 +225,7 @@ fn a_load_whose_trees_fill_their_disk_fails_and_can_be_tried_again() {
 
 #[test]
 fn a_load_of_rejects_that_fill_their_disk_fails_and_stores_nothing() {
-    let Some(mut scene) = Scene::alone() else {
+    let Some(mut scene) = Scene::new() else {
         return;
     };
     scene.move_there(&["rejected_row"]);
@@ -245,7 +245,7 @@ fn a_load_of_rejects_that_fill_their_disk_fails_and_stores_nothing() {
 
 #[test]
 fn a_merge_or_a_rebuild_that_fills_the_disk_leaves_all_as_it_was() {
-    let Some(mut scene) = Scene::alone() else {
+    let Some(mut scene) = Scene::new() else {
         return;
     };
     scene.move_there(&TREE_TABLES);
@@ -306,7 +306,7 @@ fn a_load_that_fills_the_disk_of_the_whole_server_fails_and_the_server_stays_up(
 
 #[test]
 fn what_is_left_free_is_for_who_forgets() {
-    let Some(mut scene) = Scene::alone() else {
+    let Some(mut scene) = Scene::new() else {
         return;
     };
     scene.move_there(&TREE_TABLES);
@@ -340,7 +340,7 @@ fn what_is_left_free_is_for_who_forgets() {
 
 #[test]
 fn what_is_sent_to_a_full_disk_is_refused_and_its_room_is_free_at_once() {
-    let Some(mut scene) = Scene::alone() else {
+    let Some(mut scene) = Scene::new() else {
         return;
     };
     scene.session.run("SET temp_tablespaces = 'small'");

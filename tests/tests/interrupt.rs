@@ -355,7 +355,7 @@ impl Rounds<'_> {
 #[test]
 fn whatever_is_interrupted_ends_soon_and_leaves_nothing_behind() {
     let mut random = seeded();
-    let scene = Scene::alone();
+    let scene = Scene::new();
     let mut rounds = Rounds::new(&scene);
     let count = cases(9);
     let process = rounds.session.process();

@@ -116,7 +116,7 @@ impl Scene {
 
 #[test]
 fn a_load_whose_backend_or_notifier_is_killed_is_whole_or_gone() {
-    let mut scene = Scene::alone();
+    let mut scene = Scene::new();
     for (victim, kills) in [
         (Victim::Loader, cases(6)),
         (Victim::Notifier, cases(6).div_ceil(5)),

@@ -162,7 +162,7 @@ fn slope(values: &[f64]) -> f64 {
 #[test]
 fn a_session_that_loads_fails_forgets_and_asks_a_thousand_times_does_not_grow() {
     let mut random = seeded();
-    let scene = Scene::alone();
+    let scene = Scene::new();
     let (mut session, mut observer) = (scene.cluster.connect(), scene.cluster.connect());
     load(&mut session, &scene.good[0]);
     let staged = scene.cluster.files().path("0.csv");

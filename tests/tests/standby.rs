@@ -261,7 +261,7 @@ fn until_replayed(primary: &mut Session, replica: &mut Session) {
 
 #[test]
 fn a_standby_has_what_its_primary_has_and_is_whole_whenever_it_is_looked_at() {
-    let scene = Scene::alone();
+    let scene = Scene::new();
     scene.begin_anew();
     let standby = scene.primary.standby();
     let mut replica = standby.connect();
@@ -289,7 +289,7 @@ fn a_standby_has_what_its_primary_has_and_is_whole_whenever_it_is_looked_at() {
 
 #[test]
 fn a_standby_that_is_promoted_in_mid_load_has_every_file_whole_or_not_at_all() {
-    let mut scene = Scene::alone();
+    let mut scene = Scene::new();
     let promoted: Vec<Promoted> = (0..cases(2)).map(|_| scene.promote_in_mid_load()).collect();
     let after: Vec<usize> = promoted.iter().map(|promoted| promoted.after).collect();
     let parts = promoted
