@@ -73,7 +73,7 @@ fn odd_day(random: &mut ChaCha8Rng) -> String {
 }
 
 /// Rows of trips that are hard to keep, or to keep apart.
-fn odd_rows(random: &mut ChaCha8Rng, count: usize) -> Vec<String> {
+pub fn odd_rows(random: &mut ChaCha8Rng, count: usize) -> Vec<String> {
     (0..count)
         .map(|_| {
             let (from, to) = (odd_place(random), odd_place(random));

@@ -11,7 +11,8 @@ use trips_tests::facts::Facts;
 use trips_tests::ingest::{forget, load};
 use trips_tests::plane::{Area, Matching};
 use trips_tests::question::Question;
-use trips_tests::scene::{Scene, differences};
+use trips_tests::rows::write_generated;
+use trips_tests::scene::{Scene, differences, odd_rows};
 use trips_tests::{Database, Session, refused, refused_case};
 
 /// Questions of a test, unless the environment asks for more.
@@ -399,7 +400,7 @@ mod damage {
         outcome
     }
 
-    fn differences(session: &mut Session) -> Result<i64, postgres::Error> {
+    fn try_differences(session: &mut Session) -> Result<i64, postgres::Error> {
         Ok(session
             .query_one("SELECT count(*) FROM trips_check()", &[])?
             .get(0))
@@ -418,7 +419,7 @@ mod damage {
 
     #[track_caller]
     fn assert_found(session: &mut Session, statement: &str) {
-        let found = attempt(session, statement, differences);
+        let found = attempt(session, statement, try_differences);
         assert_ne!(found, Some(0), "not found: {statement}");
     }
 
