@@ -156,6 +156,8 @@ lint() {
     say 'hadolint'
     grep -qx "rust-version = \"$RUST_IMAGE\"" Cargo.toml || fail "the image is built by Rust $RUST_IMAGE, Cargo.toml names another"
     git ls-files '*Dockerfile' | xargs "$environment/bin/hadolint"
+    # What the image of Citus would be asked for; it is in no stand-in.
+    POSTGRES_PASSWORD=- compose --file docker/citus/compose.yaml --profile setup config --quiet || fail 'docker/citus/compose.yaml is not valid'
 }
 
 # Bytes of the layers that are ours, above PostgreSQL and PostGIS.
