@@ -1,5 +1,5 @@
 -- Whatever SQL does to trips.trip reaches the area trees in the same statement: INSERT, COPY, UPDATE, DELETE, MERGE, TRUNCATE.
--- trips_ingest writes its runs by itself and fires none of these.
+-- trips_ingest writes its runs by itself: it fires none of these, or is told apart by trips.own_statement().
 --
 -- The triggers are statement triggers: a statement writes at most one run of trips that count and one of trips that are taken
 -- away, and compares what it changed as a whole. Their functions run as whoever changes the trips.
@@ -9,6 +9,10 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE AS $$
 DECLARE
     rows refcursor;
 BEGIN
+    -- A load that cannot write in bulk inserts by statements, and writes its runs itself.
+    IF trips.own_statement() THEN
+        RETURN NULL;
+    END IF;
     PERFORM trips.release_runs(ARRAY(SELECT DISTINCT i.id >> 32 FROM inserted i));
     OPEN rows FOR
     SELECT st_x(i.origin), st_y(i.origin), st_x(i.destination), st_y(i.destination), i.departed_at, i.region_id FROM inserted i;

@@ -28,19 +28,19 @@ BEGIN
              WHERE t.id >= ingest << 32 AND t.id < (ingest + 1) << 32
              GROUP BY t.region_id, t.datasource_id) n;
     removed := trips.forget_trips(ingest);
-    -- One name at a time: the first trip that uses it ends the search.
-    FOREACH name_id IN ARRAY coalesce(regions, '{}') LOOP
-        PERFORM FROM trips.trip t WHERE t.region_id = name_id LIMIT 1;
-        IF NOT FOUND THEN
-            DELETE FROM trips.region r WHERE r.id = name_id AND r.first_ingest IS NOT NULL;
-        END IF;
+    -- A name that is used ends each search, most often soon; for those that are not, one search is enough.
+    LOOP
+        SELECT t.region_id INTO name_id FROM trips.trip t WHERE t.region_id = ANY (regions) LIMIT 1;
+        EXIT WHEN NOT FOUND;
+        regions := array_remove(regions, name_id);
     END LOOP;
-    FOREACH name_id IN ARRAY coalesce(datasources, '{}') LOOP
-        PERFORM FROM trips.trip t WHERE t.datasource_id = name_id LIMIT 1;
-        IF NOT FOUND THEN
-            DELETE FROM trips.datasource d WHERE d.id = name_id AND d.first_ingest IS NOT NULL;
-        END IF;
+    DELETE FROM trips.region r WHERE r.id = ANY (regions) AND r.first_ingest IS NOT NULL;
+    LOOP
+        SELECT t.datasource_id INTO name_id FROM trips.trip t WHERE t.datasource_id = ANY (datasources) LIMIT 1;
+        EXIT WHEN NOT FOUND;
+        datasources := array_remove(datasources, name_id);
     END LOOP;
+    DELETE FROM trips.datasource d WHERE d.id = ANY (datasources) AND d.first_ingest IS NOT NULL;
     RETURN removed;
 END
 $$;

@@ -22,7 +22,8 @@ pub enum Snapshot {
 }
 
 /// A statement that is planned at its first use in a session, without regard to its arguments, and again when its
-/// tables change; where there is Citus, which knows no such plans, with regard to them. It runs with the rights of whoever is the current role then.
+/// tables change; where there is Citus, which knows no such plans, with regard to them. It runs with the rights of
+/// whoever is the current role then.
 pub struct Statement {
     sql: &'static CStr,
     arguments: &'static [Type],

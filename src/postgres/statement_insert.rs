@@ -145,7 +145,8 @@ impl Rows {
     fn of(relation: &Relation) -> Rows {
         Rows {
             of: relation.row_type(),
-            // SAFETY: the relation is open.
+            // SAFETY: the relation is open. It stays so, and locked, as long as rows wait: the server keeps the descriptor of
+            // a table in use whose columns have not changed.
             columns: unsafe { (*relation.as_ptr()).rd_att },
             ..Rows::none()
         }

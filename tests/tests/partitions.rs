@@ -394,6 +394,25 @@ mod citus {
     }
 
     #[test]
+    fn trips_that_are_inserted_by_statements_are_in_the_trees_once_though_the_table_has_triggers() {
+        let database = Database::new();
+        let mut session = database.connect();
+        session.run(STAND_IN);
+        // Citus knows tables that stay where they are, too.
+        session.run("INSERT INTO pg_catalog.pg_dist_partition VALUES ('trips.trip')");
+        let files = database.files();
+        load(
+            &mut session,
+            &files.write_rows("t.csv", numbered_rows(0..3000)),
+        );
+        session.run("INSERT INTO trips.trip SELECT id + 1000000, departed_at, region_id, datasource_id, origin, destination FROM trips.trip");
+        assert_eq!(differences(&mut session), Vec::<String>::new());
+        assert_eq!(session.count("trips.trip"), 6000);
+        assert_eq!(forget(&mut session, 1).unwrap(), 6000);
+        assert_eq!(differences(&mut session), Vec::<String>::new());
+    }
+
+    #[test]
     fn trees_of_the_coordinator_are_written_in_bulk_and_answer() {
         let database = Database::new();
         let mut session = database.connect();
