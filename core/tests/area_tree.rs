@@ -265,7 +265,7 @@ fn crowd(count: i32) -> Vec<Entry> {
 
 #[test]
 fn what_is_taken_away_is_found_however_its_leaves_were_cut() {
-    let entries = crowd(300_000);
+    let entries = crowd(140_000);
     let reversed: Vec<Entry> = entries.iter().rev().copied().collect();
     let mut forest = Forest::default();
     forest.plant(1, &entries);
