@@ -136,8 +136,8 @@ AS 'MODULE_PATHNAME', 'trip_digest_wrapper';
 COMMENT ON FUNCTION trips.trip_digest(float8, float8) IS
 'Internal: a hash of a point, 0 to 4294967295, by the bits of its coordinates with -0 as 0';
 
--- What writes. Triggers of trips.trip and trips_forget call the first five as whoever changes a trip, so that PUBLIC can execute these: each
--- sees to it by itself that it can make no answer wrong.
+-- What writes. Triggers of trips.trip and trips_forget call the first five as whoever changes a trip, so that PUBLIC can
+-- execute these: each sees to it by itself that it can make no answer wrong.
 
 CREATE FUNCTION trips.index_trips(rows refcursor, sign smallint) RETURNS bigint
 LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE

@@ -76,7 +76,7 @@ BEGIN
         EXECUTE 'CREATE OR REPLACE VIEW trips.trips WITH (security_invoker = true) AS ' || text_;
         CREATE TRIGGER trip_guarded BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON trips.trip
             FOR EACH STATEMENT EXECUTE FUNCTION trips.trip_guarded();
-        ALTER TABLE trips.trip ENABLE ALWAYS TRIGGER trip_guarded;
+        PERFORM trips.enable_triggers();
         COMMENT ON TRIGGER trip_guarded ON trips.trip IS 'Refuses what would change trips without the area trees';
     END IF;
     EXECUTE format('DROP TABLE trips.%I', old.relname || '_before');

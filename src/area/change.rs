@@ -129,20 +129,31 @@ static HAS_TRIPS: Statement = Statement::new(
 /// # Errors
 /// As `runs::all`.
 pub fn drop_runs(ingest: i64, trips: i64) -> Result<bool, Error> {
-    let are_its = |run: &runs::Run| is_whole_of(run, ingest);
-    if !runs::all_and_pending(Snapshot::Latest)?.iter().any(are_its) {
+    if own_runs(ingest)?.is_empty() {
         return Ok(false);
     }
     let _lock = runs::lock();
-    let mut runs = runs::all_and_pending(Snapshot::Latest)?;
-    runs.retain(are_its);
-    if runs.iter().map(|run| run.trips).sum::<i64>() != trips || has_trips(ingest)? {
+    let runs = own_runs(ingest)?;
+    if trips_of(&runs) != trips || has_trips(ingest)? {
         return Ok(false);
     }
-    for run in runs {
-        removal::remove(run.id)?;
-    }
+    remove(&runs)?;
     Ok(true)
+}
+
+/// The runs that have trips of the ingest and no others.
+fn own_runs(ingest: i64) -> Result<Vec<runs::Run>, Error> {
+    let mut runs = runs::all_and_pending(Snapshot::Latest)?;
+    runs.retain(|run| run.ingest == Some(ingest) && run.sign >= 0);
+    Ok(runs)
+}
+
+fn trips_of(runs: &[runs::Run]) -> i64 {
+    runs.iter().map(|run| run.trips).sum()
+}
+
+fn remove(runs: &[runs::Run]) -> Result<(), Error> {
+    runs.iter().try_for_each(|run| removal::remove(run.id))
 }
 
 static COUNT_TRIPS: Statement = Statement::new(
@@ -197,9 +208,8 @@ pub fn forget(ingest: i64) -> Result<i64, Error> {
         known = row.int8(1).unwrap_or_default();
         Ok(())
     })?;
-    let mut runs = runs::all_and_pending(Snapshot::Latest)?;
-    runs.retain(|run| is_whole_of(run, ingest));
-    let are_theirs = runs.iter().map(|run| run.trips).sum::<i64>() == known;
+    let runs = own_runs(ingest)?;
+    let are_theirs = trips_of(&runs) == known;
     if !are_theirs {
         release(&[ingest])?;
         take_away(ingest, &trip)?;
@@ -213,18 +223,14 @@ pub fn forget(ingest: i64) -> Result<i64, Error> {
         });
     }
     if are_theirs {
-        for run in runs {
-            removal::remove(run.id)?;
-        }
+        remove(&runs)?;
     }
     Ok(deleted)
 }
 
 /// Writes runs that take away the trips of an ingest.
 fn take_away(ingest: i64, trip: &Relation) -> Result<(), Error> {
-    let geometry = Geometry::of(trip, "origin").ok_or_else(|| Error::Internal {
-        what: "trips.trip has no geometry named origin".to_owned(),
-    })?;
+    let geometry = Geometry::of(trip, "origin")?;
     let tables = Tables::open();
     let mut collector = Collector::begin(&tables, -1, None)?;
     READ_TRIPS.each(&ids_of(ingest), Snapshot::Latest, |row| {
@@ -244,11 +250,6 @@ fn take_away(ingest: i64, trip: &Relation) -> Result<(), Error> {
 /// The first and the last id that trips of an ingest can have.
 fn ids_of(ingest: i64) -> [Value<'static>; 2] {
     [trip_id(ingest, 0).into(), trip_id(ingest, u64::MAX).into()]
-}
-
-/// Whether a run has trips of the ingest and no others.
-fn is_whole_of(run: &runs::Run, ingest: i64) -> bool {
-    run.ingest == Some(ingest) && run.sign >= 0
 }
 
 /// Whether trips.trip has trips of the ingest, or may have some that are hidden from its owner.

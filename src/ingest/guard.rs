@@ -15,12 +15,12 @@ use crate::postgres::spi;
 /// # Errors
 /// XX000; what the server raises leaves as a panic.
 pub fn keep(trip: &Relation) -> Result<(), Error> {
-    if exists()? {
+    if exists() {
         return Ok(());
     }
     // Another first load may be about to make it; it is seen once that transaction has ended.
     let _one_at_a_time = Relation::open(c"trips", c"ingest", LockMode::ShareUpdateExclusive);
-    if exists()? {
+    if exists() {
         return Ok(());
     }
     let _owner = ActingAsOwner::of(trip);
@@ -35,9 +35,6 @@ pub fn keep(trip: &Relation) -> Result<(), Error> {
     )
 }
 
-fn exists() -> Result<bool, Error> {
-    spi::value(
-        "SELECT pg_catalog.to_regclass('trips.drop_guard') IS NOT NULL",
-        &[],
-    )
+fn exists() -> bool {
+    Relation::exists(c"trips", c"drop_guard")
 }

@@ -122,15 +122,22 @@ fn refuse(column: usize, expected: pg_sys::Oid) -> ! {
 pub struct Geometry(pg_sys::Oid);
 
 impl Geometry {
-    /// That of a column of a table; `None` if there is no such column or it is of a type of fixed width.
-    pub fn of(table: &Relation, column: &str) -> Option<Geometry> {
-        let (_, oid) = table
-            .columns()
-            .into_iter()
-            .find(|(name, _)| name == column)?;
+    /// That of a column of a table.
+    ///
+    /// # Errors
+    /// XX000 if there is no such column, or it is of a type of fixed width.
+    pub fn of(table: &Relation, column: &str) -> Result<Geometry, Error> {
+        let columns = table.columns();
+        let found = columns.into_iter().find(|(name, _)| name == column);
         // SAFETY: a look-up by OID in the catalogue.
-        let is_varlena = unsafe { pg_sys::get_typlen(oid) } == -1;
-        is_varlena.then_some(Geometry(oid))
+        let varlena = found.filter(|(_, oid)| unsafe { pg_sys::get_typlen(*oid) } == -1);
+        let (_, oid) = varlena.ok_or_else(|| Error::Internal {
+            what: format!(
+                "table \"{}\" has no geometry named {column}",
+                table.name().to_string_lossy()
+            ),
+        })?;
+        Ok(Geometry(oid))
     }
 }
 

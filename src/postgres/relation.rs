@@ -47,26 +47,16 @@ impl Relation {
 
     /// Opens `schema.name` and locks it; none where it does not exist. Unlike [`Relation::open`] it asks for no right on the schema.
     pub fn find(schema: &CStr, name: &CStr, mode: LockMode) -> Option<Relation> {
-        // SAFETY: C strings that outlive the calls; without an OID nothing is opened, and try_table_open takes one that is gone.
-        let relation = unsafe {
-            let schema = pg_sys::get_namespace_oid(schema.as_ptr(), true);
-            let table = pg_sys::get_relname_relid(name.as_ptr(), schema);
-            if table == pg_sys::InvalidOid {
-                return None;
-            }
-            pg_sys::try_table_open(table, mode.number())
-        };
+        let table = oid_of(schema, name)?;
+        // SAFETY: try_table_open takes the OID of a table that is gone, too.
+        let relation = unsafe { pg_sys::try_table_open(table, mode.number()) };
         // Only one that is there is made, for it is closed where it is dropped.
         (!relation.is_null()).then(|| Relation { relation })
     }
 
     /// Whether there is a `schema.name`. Asks for no right and takes no lock.
     pub fn exists(schema: &CStr, name: &CStr) -> bool {
-        // SAFETY: C strings that outlive the calls; in a schema without an OID nothing is found.
-        unsafe {
-            let schema = pg_sys::get_namespace_oid(schema.as_ptr(), true);
-            pg_sys::get_relname_relid(name.as_ptr(), schema) != pg_sys::InvalidOid
-        }
+        oid_of(schema, name).is_some()
     }
 
     /// Takes a further lock on the open table.
@@ -113,14 +103,14 @@ impl Relation {
     }
 
     /// What kind of relation it is: one of RELKIND_...
-    pub(super) fn kind(&self) -> std::ffi::c_char {
+    pub(super) fn kind(&self) -> u8 {
         // SAFETY: rd_rel is set while the relation is open.
-        unsafe { (*(*self.relation).rd_rel).relkind }
+        unsafe { (*(*self.relation).rd_rel).relkind as u8 }
     }
 
     /// Whether its rows are in partitions.
     pub fn is_partitioned(&self) -> bool {
-        self.kind() == pg_sys::RELKIND_PARTITIONED_TABLE as std::ffi::c_char
+        self.kind() == pg_sys::RELKIND_PARTITIONED_TABLE
     }
 
     /// Whether it is an ordinary table that the heap stores: not partitioned, foreign, a view or another
@@ -133,7 +123,7 @@ impl Relation {
                 pg_sys::GetHeapamTableAmRoutine(),
             )
         };
-        self.kind() == pg_sys::RELKIND_RELATION as std::ffi::c_char && is_of_heap
+        self.kind() == pg_sys::RELKIND_RELATION && is_of_heap
     }
 
     /// Whether its rows outlive sessions and crashes: it is neither temporary nor unlogged.
@@ -266,6 +256,16 @@ impl Relation {
     pub(super) fn as_ptr(&self) -> pg_sys::Relation {
         self.relation
     }
+}
+
+/// The OID of `schema.name`, where there is one.
+fn oid_of(schema: &CStr, name: &CStr) -> Option<pg_sys::Oid> {
+    // SAFETY: C strings that outlive the calls; in a schema without an OID nothing is found.
+    let oid = unsafe {
+        let schema = pg_sys::get_namespace_oid(schema.as_ptr(), true);
+        pg_sys::get_relname_relid(name.as_ptr(), schema)
+    };
+    (oid != pg_sys::InvalidOid).then_some(oid)
 }
 
 impl Drop for Relation {

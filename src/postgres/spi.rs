@@ -11,7 +11,7 @@ use trips_core::Error;
 /// # Errors
 /// XX000 where SPI itself is misused. What the server raises leaves as a panic, here and below.
 pub fn run(statement: &str, arguments: &[DatumWithOid<'_>]) -> Result<(), Error> {
-    Spi::run_with_args(statement, arguments).map_err(|error| internal(&error))
+    changed(statement, arguments).map(drop)
 }
 
 /// Runs a statement; the number of rows that it changed.

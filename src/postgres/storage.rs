@@ -27,12 +27,13 @@ impl Storage {
     /// # Errors
     /// XX000; what the server raises leaves as a panic.
     pub fn of(relation: &Relation) -> Result<Storage, Error> {
-        Ok(match relation.kind() as u8 {
-            pg_sys::RELKIND_PARTITIONED_TABLE if !is_distributed(relation)? => Storage::Partitioned,
+        // What Citus has distributed looks like any other table: rows that are written to that itself are lost.
+        if is_distributed(relation)? {
+            return Ok(Storage::Distributed);
+        }
+        Ok(match relation.kind() {
+            pg_sys::RELKIND_PARTITIONED_TABLE => Storage::Partitioned,
             pg_sys::RELKIND_FOREIGN_TABLE => Storage::Foreign,
-            // What Citus has distributed looks like an ordinary table or a partitioned one: rows that are written to that itself
-            // are lost.
-            _ if is_distributed(relation)? => Storage::Distributed,
             _ if relation.is_heap() => Storage::Heap,
             _ => Storage::Other,
         })

@@ -47,9 +47,7 @@ pub fn each(
     mut take: impl FnMut(Trip) -> Result<(), Error>,
 ) -> Result<(), Error> {
     let table = Relation::open(c"trips", c"trip", LockMode::AccessShare);
-    let geometry = Geometry::of(&table, "origin").ok_or_else(|| Error::Internal {
-        what: "trips.trip has no geometry named origin".to_owned(),
-    })?;
+    let geometry = Geometry::of(&table, "origin")?;
     let mut each = |row: &Row<'_>| {
         let point = |what, column| {
             let point = row.geometry(column, geometry).and_then(point_of);

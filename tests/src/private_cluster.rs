@@ -131,12 +131,17 @@ impl PrivateCluster {
         // Where nobody has waited for the dead server yet, its number still looks like one that runs.
         let lock = data.join("postmaster.pid");
         std::fs::remove_file(lock).expect("the server left it");
-        let socket = Config::from_str(&self.conninfo).expect("conninfo is valid");
-        if let (Some(Host::Unix(directory)), Some(port)) =
-            (socket.get_hosts().first(), socket.get_ports().first())
-        {
-            let lock = directory.join(format!(".s.PGSQL.{port}.lock"));
-            std::fs::remove_file(lock).expect("the server left it");
+        let (directory, port) = self.socket();
+        let lock = directory.join(format!(".s.PGSQL.{port}.lock"));
+        std::fs::remove_file(lock).expect("the server left it");
+    }
+
+    /// The directory of the server's socket, and the port in its name.
+    pub fn socket(&self) -> (PathBuf, u16) {
+        let config = Config::from_str(&self.conninfo).expect("conninfo is valid");
+        match (config.get_hosts(), config.get_ports()) {
+            ([Host::Unix(directory)], [port]) => (directory.clone(), *port),
+            other => panic!("the server has one socket: {other:?}"),
         }
     }
 

@@ -162,8 +162,14 @@ impl Scene {
 
 /// What trips_check() finds.
 pub fn differences(session: &mut Session) -> Vec<String> {
-    let rows = session
-        .query("SELECT c::text FROM trips_check() c", &[])
-        .expect("it can be checked");
-    rows.iter().map(|row| row.get(0)).collect()
+    try_differences(session).expect("it can be checked")
+}
+
+/// As [`differences`], whatever comes of it.
+///
+/// # Errors
+/// What the server says.
+pub fn try_differences(session: &mut Session) -> Result<Vec<String>, postgres::Error> {
+    let rows = session.query("SELECT c::text FROM trips_check() c", &[])?;
+    Ok(rows.iter().map(|row| row.get(0)).collect())
 }

@@ -47,10 +47,10 @@ impl Servers {
         for (name, server) in &others {
             server.connect().run("CREATE DATABASE trips");
             Servers::data(server).run(&statements("-- on the servers that hold partitions\n"));
-            let (directory, port) = place(server);
+            let (directory, port) = server.socket();
             setup = setup.replace(
                 &format!("host '{name}.example.org', port '5432'"),
-                &format!("host '{directory}', port '{port}'"),
+                &format!("host '{}', port '{port}'", directory.display()),
             );
         }
         let mut session = coordinator.connect();
@@ -83,20 +83,6 @@ impl Servers {
         assert_nothing_stored(&mut self.coordinator.connect());
         assert_eq!(self.rows(), [[0; 4]; 2]);
     }
-}
-
-/// The directory of a server's socket, and its port.
-fn place(server: &PrivateCluster) -> (String, String) {
-    let word = |name: &str| {
-        let words = server.conninfo().split_whitespace();
-        let word = words
-            .filter_map(|word| word.strip_prefix(name)?.strip_prefix('='))
-            .next();
-        word.expect("conninfo says it")
-            .trim_matches('\'')
-            .to_owned()
-    };
-    (word("host"), word("port"))
 }
 
 /// What grouping all trips gives.
@@ -172,7 +158,7 @@ const CITUS_ENV: &str = "TRIPS_TEST_CITUS";
 #[test]
 fn a_load_over_the_workers_of_citus_gives_what_a_local_one_gives() {
     let Ok(conninfo) = std::env::var(CITUS_ENV) else {
-        println!("SKIPPED: {CITUS_ENV} is not set; docs/citus.md says how this is run");
+        eprintln!("SKIPPED: {CITUS_ENV} is not set; docs/citus.md says how this is run");
         return;
     };
     let database = Database::new();
@@ -241,6 +227,13 @@ fn a_row_that_a_partition_passes_over_fails_the_load() {
     assert_nothing_stored(&mut session);
 }
 
+/// How often the session was told that trips go where they do by statements.
+fn times_told(session: &Session, kind: &str) -> usize {
+    let told = format!("trips.trip is {kind}: trips go there by INSERT ... SELECT, not in bulk");
+    let notices = session.notices().into_iter();
+    notices.filter(|notice| notice.message() == told).count()
+}
+
 /// A database whose trips are in partitions by month, with 3,000 of one month and 3,000 of another.
 fn by_month() -> (Database, Session) {
     let database = Database::new();
@@ -267,15 +260,7 @@ fn partitions_of_this_server_hold_what_a_load_brings_and_say_so() {
     assert_eq!(session.count("trips.trips"), 6000);
     assert_eq!(trips_three_ways(&mut session), (6000, 6000, 6000));
     assert_eq!(differences(&mut session), Vec::<String>::new());
-    let told = "trips.trip is partitioned: trips go there by INSERT ... SELECT, not in bulk";
-    let notices = session.notices();
-    assert_eq!(
-        notices
-            .iter()
-            .filter(|notice| notice.message() == told)
-            .count(),
-        2
-    );
+    assert_eq!(times_told(&session, "partitioned"), 2);
     // What the table was is what it is.
     let kept: bool = session.value(
         "SELECT has_table_privilege('pg_monitor', 'trips.trip', 'SELECT WITH GRANT OPTION')
@@ -360,11 +345,16 @@ mod citus {
         END $$;
         RESET allow_system_table_mods";
 
-    #[test]
-    fn nothing_is_written_to_a_distributed_table_itself() {
+    fn with_citus() -> (Database, Session) {
         let database = Database::new();
         let mut session = database.connect();
         session.run(STAND_IN);
+        (database, session)
+    }
+
+    #[test]
+    fn nothing_is_written_to_a_distributed_table_itself() {
+        let (database, mut session) = with_citus();
         session.run("SELECT trips_distribute(trees => true)");
         let calls: String =
             session.value("SELECT string_agg(what, ', ' ORDER BY number) FROM public.call");
@@ -384,20 +374,12 @@ mod citus {
             );
         }
         assert_eq!(session.count("trips.trip_shard"), 200_000);
-        let told = "trips.trip is distributed: trips go there by INSERT ... SELECT, not in bulk";
-        assert!(
-            session
-                .notices()
-                .iter()
-                .any(|notice| notice.message() == told)
-        );
+        assert_eq!(times_told(&session, "distributed"), 1);
     }
 
     #[test]
     fn trips_that_are_inserted_by_statements_are_in_the_trees_once_though_the_table_has_triggers() {
-        let database = Database::new();
-        let mut session = database.connect();
-        session.run(STAND_IN);
+        let (database, mut session) = with_citus();
         // Citus knows tables that stay where they are, too.
         session.run("INSERT INTO pg_catalog.pg_dist_partition VALUES ('trips.trip')");
         let files = database.files();
@@ -414,9 +396,7 @@ mod citus {
 
     #[test]
     fn trees_of_the_coordinator_are_written_in_bulk_and_answer() {
-        let database = Database::new();
-        let mut session = database.connect();
-        session.run(STAND_IN);
+        let (database, mut session) = with_citus();
         session.run("SELECT trips_distribute()");
         let path = database.files().write_rows("t.csv", numbered_rows(0..3000));
         load(&mut session, &path);

@@ -1,8 +1,8 @@
 //! Merging runs: the trees of many become those of one.
 //!
-//! The leaves of each input come in Morton order, but for some of the lowest bits, so the inputs are merged a stretch of the curve at a time: as far as
-//! the input that has been read least far. Memory holds a leaf or two of each input. Trips that one run adds and
-//! another takes away cancel; what is taken away and not found stays in a run that takes away.
+//! The leaves of each input come in Morton order, but for some of the lowest bits, so the inputs are merged a stretch of
+//! the curve at a time: as far as the input that has been read least far. Memory holds a leaf or two of each input. Trips
+//! that one run adds and another takes away cancel; what is taken away and not found stays in a run that takes away.
 
 use hashbrown::HashMap;
 
