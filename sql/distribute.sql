@@ -60,7 +60,7 @@ BEGIN
     EXECUTE format('ALTER EXTENSION trips_ext DROP TABLE %s', relation);
     EXECUTE format('ALTER TABLE %s RENAME TO %I', relation, old.relname || '_before');
     EXECUTE format('CREATE TABLE trips.%I (LIKE %s INCLUDING COMMENTS INCLUDING STORAGE) PARTITION BY %s', old.relname, relation, partition_by);
-    EXECUTE format('ALTER TABLE trips.%I OWNER TO %I', old.relname, old.relowner::regrole);
+    EXECUTE format('ALTER TABLE trips.%I OWNER TO %s', old.relname, old.relowner::regrole);
     EXECUTE format('COMMENT ON TABLE trips.%I IS %L', old.relname, obj_description(relation, 'pg_class'));
     FOR granted IN
         SELECT a.privilege_type AS privilege, a.is_grantable, CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END AS grantee

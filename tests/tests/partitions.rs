@@ -275,6 +275,22 @@ fn partitions_of_this_server_hold_what_a_load_brings_and_say_so() {
 }
 
 #[test]
+fn a_partitioned_table_keeps_an_owner_of_any_name() {
+    let database = Database::new();
+    let mut session = database.connect();
+    // Roles are the whole cluster's: this one is never committed.
+    session.run(
+        r#"BEGIN; CREATE ROLE "Owner of ""trips"""; ALTER TABLE trips.area_node OWNER TO "Owner of ""trips""";
+           SELECT trips_partition('trips.area_node', 'HASH (id)')"#,
+    );
+    let owner: String = session.value(
+        "SELECT pg_get_userbyid(relowner)::text FROM pg_class WHERE oid = 'trips.area_node'::regclass AND relkind = 'p'",
+    );
+    assert_eq!(owner, r#"Owner of "trips""#);
+    session.run("ROLLBACK");
+}
+
+#[test]
 fn changes_by_hand_that_trees_would_not_learn_of_are_refused() {
     let (_database, mut session) = by_month();
     session.run("SET session_replication_role = replica");
