@@ -69,6 +69,8 @@ struct Teller<'s> {
     last_event: Instant,
     /// How long after that nothing is told of progress.
     interval: Duration,
+    /// How long the last commit of an event took.
+    last_commit: Duration,
     /// The finished loads that a rollback would undo.
     finished: Vec<Load>,
 }
@@ -81,6 +83,7 @@ impl<'s> Teller<'s> {
             announced: 0,
             last_event: Instant::now(),
             interval: event::INTERVAL,
+            last_commit: Duration::ZERO,
             finished: Vec::new(),
         }
     }
@@ -175,7 +178,9 @@ impl<'s> Teller<'s> {
             logged(commit_without_waiting().and_then(|()| attempt.push(&event)));
             Instant::now()
         });
-        self.interval = event::interval_after(pushed.elapsed());
+        let commit = pushed.elapsed();
+        self.interval = event::interval_after(self.last_commit, commit);
+        self.last_commit = commit;
         if attempt.ingest == self.shared.ingest.load(Ordering::Relaxed) {
             self.shared.events.store(sequence, Ordering::Release);
         }

@@ -10,7 +10,7 @@ use trips_tests::aftermath::assert_nothing_left;
 use trips_tests::ask_random::{cases, seeded};
 use trips_tests::content::{Contents, contents, trips_three_ways};
 use trips_tests::ingest::{Summary, forget, load};
-use trips_tests::program::kill;
+use trips_tests::program::{kill, kill_what_is_left};
 use trips_tests::rows::write_generated;
 use trips_tests::snapshot::{assert_books_balance, assert_nothing_stored};
 use trips_tests::sound::assert_sound;
@@ -90,28 +90,43 @@ impl Scene {
         let mut observer = self.cluster.connect();
         let moment = self.whole.mul_f64(self.random.random_range(0.0..1.1));
         let (pid, call) = (loader.pid(), Ingest::of(&self.path));
-        let told = thread::scope(|scope| {
+        let (told, loader) = thread::scope(|scope| {
             // The session lives on beyond its load, so that there is a backend to be killed in any case.
             let loading = scope.spawn(move || (call.call(&mut loader).is_ok(), loader));
             thread::sleep(moment);
             let notifier = match victim {
                 Victim::Loader => None,
-                // Where there is none any more, or not yet, it is the loader.
                 Victim::Notifier => observer.query_opt(NOTIFIERS, &[]).unwrap(),
             };
-            kill(notifier.map_or(pid, |row| row.get(0)));
-            loading.join().unwrap().0
+            match notifier {
+                Some(row) => kill_what_is_left(row.get(0)),
+                None => kill(pid),
+            }
+            loading.join().unwrap()
         });
-        let begin = Instant::now();
-        while observer.is_valid(Duration::from_secs(1)).is_ok() {
+        // Where the notifier ended by itself before it could be killed, it is the loader.
+        if !is_gone(&mut observer, Duration::from_secs(3)) {
+            kill(pid);
             assert!(
-                begin.elapsed() < Duration::from_secs(20),
+                is_gone(&mut observer, Duration::from_secs(20)),
                 "nobody was killed"
             );
-            thread::sleep(Duration::from_millis(5));
         }
+        drop(loader);
         told
     }
+}
+
+/// Whether the session's server ends it within that time.
+fn is_gone(session: &mut Session, patience: Duration) -> bool {
+    let begin = Instant::now();
+    while session.is_valid(Duration::from_secs(1)).is_ok() {
+        if begin.elapsed() >= patience {
+            return false;
+        }
+        thread::sleep(Duration::from_millis(5));
+    }
+    true
 }
 
 #[test]
