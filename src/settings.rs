@@ -3,6 +3,7 @@
 use std::ffi::{CStr, CString};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use pgrx::prelude::*;
 use pgrx::{GucContext, GucFlags, GucRegistry, GucSetting, PostgresGucEnum};
@@ -28,6 +29,10 @@ static INGEST_MEMORY: GucSetting<i32> = GucSetting::<i32>::new(64 * 1024);
 
 /// In kB. A run of 3.0 million trips, or on more than two cores of 1.9: with [`INGEST_MEMORY`] a load stays below 256 MiB.
 static AREA_MEMORY: GucSetting<i32> = GucSetting::<i32>::new(176 * 1024);
+
+/// In seconds. Longer than the pause between files that are loaded one after the other: a merge takes the cores that a load
+/// would have.
+static MERGE_DELAY: GucSetting<i32> = GucSetting::<i32>::new(10);
 
 /// Without the trees no area can be asked about until they are built: not for daily use.
 static AREA_TREES: GucSetting<bool> = GucSetting::<bool>::new(true);
@@ -121,6 +126,16 @@ pub fn register() {
         64 * 1024 * 1024,
         GucContext::Userset,
         GucFlags::UNIT_KB,
+    );
+    GucRegistry::define_int_guc(
+        c"trips_ext.merge_delay",
+        c"Time without loads after which a background worker merges runs of the area trees, where a load has left many.",
+        c"-1 leaves it to trips_compact().",
+        &MERGE_DELAY,
+        -1,
+        24 * 60 * 60,
+        GucContext::Userset,
+        GucFlags::UNIT_S,
     );
     GucRegistry::define_int_guc(
         c"trips_ext.group_memory",
@@ -361,6 +376,12 @@ pub fn max_jobs() -> usize {
 /// Whether an ingest writes trees.
 pub fn area_trees() -> bool {
     AREA_TREES.get()
+}
+
+/// How long nobody must load until runs are merged in the background; none where they are not.
+pub fn merge_delay() -> Option<Duration> {
+    let seconds = u64::try_from(MERGE_DELAY.get()).ok()?;
+    Some(Duration::from_secs(seconds))
 }
 
 /// Processors that this process may use.

@@ -271,6 +271,9 @@ pub enum Error {
         /// What was found.
         what: String,
     },
+    /// Somebody waits for the runs that are merged in the background.
+    #[error("merging runs in the background gives way to a session that waits for them")]
+    MergeGivesWay,
     /// Groups of similar trips take more memory than allowed.
     #[error("grouping takes more memory than trips_ext.group_memory allows")]
     GroupMemory {
@@ -349,6 +352,7 @@ impl Error {
             } => "22008",
             Error::InvalidTrip { .. } => "22003",
             Error::CorruptTree { .. } => "XX002",
+            Error::MergeGivesWay => "57014",
             Error::NoGroup => "XX001",
             Error::NoThread { .. } => "53000",
             Error::DiskReserve { .. } => "53100",
@@ -510,6 +514,7 @@ impl Error {
             | Error::InvalidTrip { .. }
             | Error::PendingTrees { .. }
             | Error::CorruptTree { .. }
+            | Error::MergeGivesWay
             | Error::GroupMemory { .. }
             | Error::NoGroup
             | Error::NoThread { .. }

@@ -49,7 +49,7 @@ pub fn index(cursor: &str, sign: i16) -> Result<i64, Error> {
     collector.finish()?;
     if count > 0 {
         guard::keep(&trip)?;
-        compact::small()?;
+        compact::crowded()?;
     }
     Ok(count)
 }

@@ -1,12 +1,14 @@
 //! Merging runs, so that questions have fewer to ask.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use pgrx::prelude::*;
 use trips_core::Error;
 use trips_core::area::End;
+use trips_core::area::crowd::{self, Extent};
 use trips_core::area::indexer::{Indexer, LeavesRequest, Step, Trees as BuiltTrees};
 
+use super::background;
 use super::removal;
 use super::runs::{self, Run};
 use super::store::Trees;
@@ -23,9 +25,8 @@ use crate::threads;
 /// How long the backend waits for the threads before it looks at interrupts again.
 const POLL: Duration = Duration::from_millis(20);
 
-/// Runs of about one size that are let be. One more, and they are merged with all smaller ones; so their number
-/// grows with the logarithm of the trips.
-const RUNS_OF_A_SIZE: usize = 7;
+/// How often a merge in the background looks whether anybody waits for the runs.
+const COURTESY: Duration = Duration::from_millis(100);
 
 /// What a merge did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -52,7 +53,7 @@ pub fn all() -> Result<Summary, Error> {
         trips: runs.iter().map(|run| run.trips * i64::from(run.sign)).sum(),
     };
     if runs.len() > 1 {
-        merge(&runs)?;
+        merge(&runs, None)?;
         summary.after = runs::all(Snapshot::Latest)?.len() as u64;
     } else {
         // What a worker that was ended has left.
@@ -61,16 +62,22 @@ pub fn all() -> Result<Summary, Error> {
     Ok(summary)
 }
 
-/// Merges small runs where there are many. Leaves it to others where they are at it, or where this transaction may not
-/// see all that others have done.
+/// Merges runs where they are many: small ones at once, large ones in the background after the commit.
 ///
 /// # Errors
 /// As [`all`].
-pub fn small() -> Result<(), Error> {
-    if transaction::keeps_snapshot() {
-        return Ok(());
+pub fn crowded() -> Result<(), Error> {
+    small()?;
+    match neighbours()?.is_empty() {
+        true => Ok(()),
+        false => background::arrange(),
     }
-    if crowded(runs::all_and_pending(Snapshot::Latest)?).is_empty() {
+}
+
+/// Merges small runs where there are many. Leaves it to others where they are at it, or where this transaction may not
+/// see all that others have done.
+fn small() -> Result<(), Error> {
+    if transaction::keeps_snapshot() || small_runs()?.is_empty() {
         return Ok(());
     }
     let table = Relation::open(c"trips", c"area_run", LockMode::AccessShare);
@@ -78,29 +85,57 @@ pub fn small() -> Result<(), Error> {
         return Ok(());
     }
     // Another may have merged them before the lock was had.
-    let runs = crowded(runs::all_and_pending(Snapshot::Latest)?);
+    let runs = small_runs()?;
     match runs.is_empty() {
         true => Ok(()),
-        false => merge(&runs),
+        false => merge(&runs, None),
     }
 }
 
-/// The runs to merge: those of the largest size that has too many, and all that are smaller. Runs that fill the memory
-/// of an ingest by half are large enough.
-fn crowded(mut runs: Vec<Run>) -> Vec<Run> {
-    let enough = (super::collect::capacity() / 2) as i64;
-    runs.retain(|run| run.sign != 0 && run.trips < enough);
-    // Sizes differ by a factor of eight.
-    let size = |run: &Run| (run.trips.max(1) as u64).ilog2() / 3;
-    let crowded = (0..=u64::BITS / 3)
-        .rev()
-        .find(|wanted| runs.iter().filter(|run| size(run) == *wanted).count() > RUNS_OF_A_SIZE);
-    runs.retain(|run| crowded.is_some_and(|crowded| size(run) <= crowded));
-    runs
+/// Merges some runs where there are many, as [`crowd::neighbours`] says; whether it did.
+///
+/// # Errors
+/// As [`all`]; 57014 where somebody waits for the runs.
+pub fn step() -> Result<bool, Error> {
+    let lock = runs::lock();
+    let runs = neighbours()?;
+    if runs.is_empty() {
+        return Ok(false);
+    }
+    merge(&runs, Some(&lock))?;
+    Ok(true)
 }
 
-/// Replaces runs by one of the same trips. The caller has [`runs::lock`].
-fn merge(runs: &[Run]) -> Result<(), Error> {
+/// The runs that a load merges by itself, none where they are few. Those that fill the memory of an ingest by half are not
+/// among them: to merge these takes as long as to load them.
+fn small_runs() -> Result<Vec<Run>, Error> {
+    let enough = (super::collect::capacity() / 2) as i64;
+    choose(|run| run.trips < enough, crowd::smallest)
+}
+
+/// The runs that are merged next in the background, none where they are few.
+fn neighbours() -> Result<Vec<Run>, Error> {
+    choose(|_| true, crowd::neighbours)
+}
+
+/// Of the runs that are `wanted`, and stand for trips in a tree, those at the places that are chosen.
+fn choose(
+    wanted: impl Fn(&Run) -> bool,
+    places: impl Fn(&[Extent]) -> Vec<usize>,
+) -> Result<Vec<Run>, Error> {
+    let mut runs = runs::all_and_pending(Snapshot::Latest)?;
+    runs.retain(|run| run.sign != 0 && wanted(run));
+    let extents: Vec<Extent> = runs.iter().map(Run::extent).collect();
+    let chosen = places(&extents);
+    Ok(chosen
+        .into_iter()
+        .filter_map(|place| runs.get(place).copied())
+        .collect())
+}
+
+/// Replaces runs by one of the same trips. The caller has [`runs::lock`]; with `lock`, which is that, the merge fails where
+/// anybody waits for it.
+fn merge(runs: &[Run], lock: Option<&Relation>) -> Result<(), Error> {
     let tables = Tables::open();
     let signs: Vec<i8> = runs.iter().map(|run| run.sign.signum() as i8).collect();
     let (plus, minus) = (tables.next_run()?, tables.next_run()?);
@@ -110,7 +145,7 @@ fn merge(runs: &[Run]) -> Result<(), Error> {
         let mut indexer = Indexer::merge(&signs, plus, minus)?;
         drop(blocked);
         let _registered = threads::register(indexer.control());
-        feed(&mut indexer, runs, &mut writer)?;
+        feed(&mut indexer, runs, &mut writer, lock)?;
         indexer.finish()?
     };
     require_all(runs, &added, &taken)?;
@@ -133,7 +168,13 @@ fn common_ingest(runs: &[Run]) -> Option<i64> {
 }
 
 /// Gives the threads what they ask for and stores what they make.
-fn feed(indexer: &mut Indexer, runs: &[Run], writer: &mut Writer<'_>) -> Result<(), Error> {
+fn feed(
+    indexer: &mut Indexer,
+    runs: &[Run],
+    writer: &mut Writer<'_>,
+    lock: Option<&Relation>,
+) -> Result<(), Error> {
+    let mut looked: Option<Instant> = None;
     let mut reader = Reader::new(runs)?;
     while let Some(step) = indexer.next(POLL)? {
         match step {
@@ -142,6 +183,14 @@ fn feed(indexer: &mut Indexer, runs: &[Run], writer: &mut Writer<'_>) -> Result<
             Step::Waiting => {}
         }
         check_for_interrupts!();
+        if let Some(lock) = lock
+            && looked.is_none_or(|looked| looked.elapsed() >= COURTESY)
+        {
+            if lock.has_waiters(LockMode::ShareUpdateExclusive) {
+                return Err(Error::MergeGivesWay);
+            }
+            looked = Some(Instant::now());
+        }
     }
     Ok(())
 }

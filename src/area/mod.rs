@@ -5,6 +5,7 @@
 //! them read and written, whatever the rights on the trees' own tables.
 
 pub mod ask;
+mod background;
 pub mod change;
 pub mod check;
 pub mod collect;

@@ -1,6 +1,7 @@
 //! The runs that a statement sees.
 
 use trips_core::Error;
+use trips_core::area::crowd::Extent;
 
 use crate::postgres::query::{Snapshot, Statement};
 use crate::postgres::receiver::Row;
@@ -26,6 +27,17 @@ pub struct Run {
     pub origin_height: u8,
     /// The height of its tree of destinations.
     pub destination_height: u8,
+}
+
+impl Run {
+    /// What counts of it where runs are many.
+    pub fn extent(&self) -> Extent {
+        Extent {
+            trips: self.trips,
+            first_day: self.first_day,
+            last_day: self.last_day,
+        }
+    }
 }
 
 static RUNS: Statement = Statement::new(

@@ -14,7 +14,7 @@ use pgrx::prelude::*;
 use trips_core::Error;
 use trips_core::inbox::Inbox;
 
-use crate::jobs::in_transaction;
+use crate::postgres::worker::in_transaction;
 use crate::postgres::{latch, worker};
 use crate::{error, settings};
 

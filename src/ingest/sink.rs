@@ -104,7 +104,7 @@ impl<'t> Trees<'t> {
         match self {
             Trees::Built(collector) => {
                 collector.finish()?;
-                compact::small()
+                compact::crowded()
             }
             Trees::Pending(tables) => {
                 let run = tables.next_run()?;

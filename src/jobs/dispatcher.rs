@@ -7,9 +7,9 @@ use pgrx::prelude::*;
 use trips_core::Error;
 use trips_core::event::Failure;
 
-use super::{in_transaction, queue, runner};
+use super::{queue, runner};
 use crate::postgres::transaction::{self, End};
-use crate::postgres::worker::{self, Worker};
+use crate::postgres::worker::{self, Worker, in_transaction};
 use crate::postgres::{latch, session};
 use crate::settings;
 use crate::status::{attempt, ended};

@@ -8,17 +8,3 @@ pub mod cancel;
 pub mod dispatcher;
 pub mod queue;
 mod runner;
-
-use std::panic::{RefUnwindSafe, UnwindSafe};
-
-use trips_core::Error;
-
-use crate::error;
-use crate::postgres::worker;
-
-/// Runs `work` in a transaction of its own, in a background worker; raises its error.
-pub fn in_transaction<T>(
-    work: impl FnOnce() -> Result<T, Error> + UnwindSafe + RefUnwindSafe,
-) -> T {
-    worker::transaction(|| work().unwrap_or_else(|error| error::raise(&error)))
-}

@@ -8,13 +8,12 @@ use pgrx::prelude::*;
 use trips_core::Error;
 use trips_core::event::Phase;
 
-use super::in_transaction;
 use super::queue::{self, Job, Waiting};
 use crate::ingest::input::Input;
 use crate::ingest::load::{self, Summary};
 use crate::ingest::options::Options;
 use crate::ingest::run;
-use crate::postgres::worker::{self, Worker};
+use crate::postgres::worker::{self, Worker, in_transaction};
 use crate::postgres::{exit, role, session, spi};
 use crate::status::attempt::{self, Status};
 use crate::status::ended;

@@ -71,6 +71,12 @@ impl Relation {
         unsafe { pg_sys::ConditionalLockRelationOid(self.oid(), mode.number()) }
     }
 
+    /// Whether anybody waits for a lock because of one that this transaction has on the open table.
+    pub fn has_waiters(&self, mode: LockMode) -> bool {
+        // SAFETY: open until `drop`.
+        unsafe { pg_sys::LockHasWaitersRelation(self.relation, mode.number()) }
+    }
+
     /// Its OID.
     pub fn oid(&self) -> pg_sys::Oid {
         // SAFETY: open until `drop`.

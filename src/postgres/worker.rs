@@ -1,6 +1,7 @@
 //! Dynamic background workers: they need no preloaded library, only a free slot of `max_worker_processes`.
 
 use std::ffi::CStr;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::time::Duration;
 
 use pgrx::bgworkers::{
@@ -9,7 +10,10 @@ use pgrx::bgworkers::{
 };
 use pgrx::prelude::*;
 
+use trips_core::Error;
+
 use super::{memory, session};
+use crate::error;
 
 /// A worker that this session has started in the current transaction.
 pub struct Worker(DynamicBackgroundWorker);
@@ -150,6 +154,13 @@ pub fn transaction<T>(
     work: impl FnOnce() -> T + std::panic::UnwindSafe + std::panic::RefUnwindSafe,
 ) -> T {
     BackgroundWorker::transaction(work)
+}
+
+/// Runs `work` in a transaction of its own; raises its error.
+pub fn in_transaction<T>(
+    work: impl FnOnce() -> Result<T, Error> + UnwindSafe + RefUnwindSafe,
+) -> T {
+    transaction(|| work().unwrap_or_else(|error| error::raise(&error)))
 }
 
 /// Waits to be woken; false when the worker is to end.

@@ -22,7 +22,7 @@ WITH labels (names, volatility, parallel, by_public) AS (VALUES
     -- Reads nothing.
     ('trip_digest box_area matching_condition flow check_similar', 'i', 's', true)
 ), settings (names, context) AS (VALUES
-    ('channel parser_threads ingest_memory area_memory group_memory group_threads inbox_on_error inbox_reject_limit', 'user'),
+    ('channel parser_threads ingest_memory area_memory merge_delay group_memory group_threads inbox_on_error inbox_reject_limit', 'user'),
     ('allowed_directories area_trees disk_reserve', 'superuser'),
     ('max_jobs inbox_directory inbox_database inbox_role', 'sighup')
 ), extension AS (

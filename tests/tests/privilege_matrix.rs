@@ -593,6 +593,7 @@ mod settings {
             "parser_threads = 1",
             "ingest_memory = '2MB'",
             "area_memory = '2MB'",
+            "merge_delay = -1",
             "group_memory = '1MB'",
             "group_threads = 1",
             "inbox_on_error = ignore",

@@ -13,6 +13,7 @@ use crate::ingest::tuple::Trip;
 
 pub mod axis;
 pub mod build;
+pub mod crowd;
 pub mod days;
 pub mod digest;
 pub mod id;

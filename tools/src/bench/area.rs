@@ -27,11 +27,11 @@ use std::path::PathBuf;
 use postgres::{Client, NoTls};
 use serde_json::{Value, json};
 
-use self::answers::Answers;
-use self::compaction::{Compaction, Watched};
+use self::answers::{Answers, When};
+use self::compaction::{Background, Compaction, Watched};
 use self::gist::Gist;
 use self::size::Sizes;
-use self::trips::{centres, months, settle};
+use self::trips::{centres, leave_merging_to_us, months, settle};
 use super::conditions::Conditions;
 use crate::with_causes;
 
@@ -99,6 +99,7 @@ pub fn run(plan: &Plan) -> Report {
 
 fn measure(plan: &Plan, report: &mut Report) -> Result<(), Box<dyn Error>> {
     let control = &mut Client::connect(&plan.conninfo, NoTls)?;
+    leave_merging_to_us(control)?;
     report.conditions = Some(Conditions::read(control, &SETTINGS)?);
     (plan.progress)("loading, without the trees and with them");
     let ingest = ingest::measure(&plan.conninfo, control, &plan.file, plan.rows, plan.repeats)?;
@@ -143,7 +144,7 @@ fn measure(plan: &Plan, report: &mut Report) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Asks before compaction and after.
+/// Asks as loaded, after what a worker merges by itself, and after a compaction.
 fn ask(
     plan: &Plan,
     control: &mut Client,
@@ -151,12 +152,20 @@ fn ask(
     report: &mut Report,
 ) -> Result<(), Box<dyn Error>> {
     (plan.progress)("asking");
-    answers.ask(&plan.conninfo, control, &mut report.checks)?;
+    answers.ask(&plan.conninfo, control, When::Loaded, &mut report.checks)?;
+    (plan.progress)("merging in the background");
+    let background = Background::run(&plan.conninfo, control)?;
+    if background.merged() {
+        settle(control)?;
+        report.sizes_merged = Some(Sizes::read(control)?);
+        answers.ask(&plan.conninfo, control, When::Merged, &mut report.checks)?;
+    }
+    report.background = Some(background);
     (plan.progress)("compacting, and asking again");
     report.compaction = Some(Compaction::run(&plan.conninfo, control, plan.rows)?);
     settle(control)?;
     report.sizes_compacted = Some(Sizes::read(control)?);
-    answers.ask(&plan.conninfo, control, &mut report.checks)
+    answers.ask(&plan.conninfo, control, When::Compacted, &mut report.checks)
 }
 
 fn small_loads(
@@ -177,7 +186,7 @@ fn small_loads(
     small.run(control, &mut report.checks)
 }
 
-/// The whole cities for a comparison: name, box, trips that start there, median seconds as loaded and compacted.
+/// The whole cities for a comparison: name, box, trips that start there, median seconds at first and at last.
 fn write_cities(plan: &Plan, cities: &[answers::City]) -> Result<(), Box<dyn Error>> {
     let Some(path) = &plan.cities else {
         return Ok(());

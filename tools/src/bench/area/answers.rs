@@ -1,4 +1,4 @@
-//! All series of questions, asked at two moments: before the runs are merged, and after.
+//! All series of questions, asked at several moments: as loaded, and after runs were merged.
 
 mod page;
 
@@ -19,9 +19,32 @@ use crate::generate::{REGIONS, Region};
 /// How often each whole city is asked about, apart from the series.
 const CITY_REPEATS: usize = 11;
 
+/// When questions were asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum When {
+    /// After the loads.
+    Loaded,
+    /// After a worker has merged runs where they were many.
+    Merged,
+    /// After `trips_compact()`.
+    Compacted,
+}
+
+impl When {
+    /// The heading of a column.
+    pub(super) fn label(self) -> &'static str {
+        match self {
+            When::Loaded => "as loaded",
+            When::Merged => "merged",
+            When::Compacted => "compacted",
+        }
+    }
+}
+
 /// The times at one moment.
 #[derive(Debug)]
 struct Moment {
+    when: When,
     /// Of each series.
     timings: Vec<Timing>,
     /// Of each city.
@@ -44,7 +67,7 @@ pub(super) struct City {
     pub(super) bounds: Rect,
     /// Trips that start there, by counting.
     pub(super) trips: u64,
-    /// Median time at each moment.
+    /// Median time at the first moment and at the last.
     pub(super) times: Vec<Duration>,
 }
 
@@ -71,6 +94,7 @@ impl Answers {
         &mut self,
         conninfo: &str,
         control: &mut Client,
+        when: When,
         checks: &mut Checks,
     ) -> Result<(), Box<dyn Error>> {
         let mut asker = Asker::connect(conninfo)?;
@@ -86,6 +110,7 @@ impl Answers {
         checks.compare(&self.facts, first, &self.cities, &answers);
         let plan = self.plan_query();
         self.moments.push(Moment {
+            when,
             timings,
             cities: answers.chunks(CITY_REPEATS).map(median_of).collect(),
             plan: Table::query(control, &plan)?,
@@ -136,6 +161,7 @@ impl Answers {
             times: self
                 .moments
                 .iter()
+                .filter(|moment| moment.when != When::Merged)
                 .filter_map(|moment| moment.cities.get(number).copied())
                 .collect(),
         });

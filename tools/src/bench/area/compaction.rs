@@ -6,7 +6,7 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use postgres::Client;
+use postgres::{Client, NoTls};
 
 use super::reading::{Reader, Waits};
 use super::shape::Rect;
@@ -71,6 +71,50 @@ impl Compaction {
     }
 }
 
+/// Has a worker merge runs where they are many, as after a load, and changes nothing else.
+const MERGE: &str = "SET trips_ext.merge_delay = 0;
+    BEGIN;
+    INSERT INTO trips.trip SELECT * FROM trips.trip LIMIT 1;
+    ROLLBACK";
+
+/// Workers that merge runs, or remove what was merged.
+const WORKERS: &str =
+    "pg_stat_activity WHERE backend_type IN ('trips_ext merging', 'trips_ext removal')";
+
+/// What a worker has merged by itself.
+#[derive(Debug)]
+pub(super) struct Background {
+    runs_before: u64,
+    runs_after: u64,
+    elapsed: Duration,
+}
+
+impl Background {
+    /// Has it done, and waits until it is.
+    pub(super) fn run(conninfo: &str, control: &mut Client) -> Result<Self, Box<dyn Error>> {
+        let runs_before = runs(control)?;
+        let since = Instant::now();
+        Client::connect(conninfo, NoTls)?.batch_execute(MERGE)?;
+        // A worker takes a moment until it is seen; the one that removes ends after the one that merges.
+        thread::sleep(Duration::from_secs(1));
+        for table in [WORKERS, "trips.area_obsolete", WORKERS] {
+            while count(control, table)? > 0 {
+                thread::sleep(REMOVAL_POLL);
+            }
+        }
+        Ok(Self {
+            runs_before,
+            runs_after: runs(control)?,
+            elapsed: since.elapsed(),
+        })
+    }
+
+    /// Whether there was anything to merge.
+    pub(super) fn merged(&self) -> bool {
+        self.runs_after < self.runs_before
+    }
+}
+
 /// A compaction with a session that asks all the time.
 #[derive(Debug)]
 pub(super) struct Watched {
@@ -108,15 +152,26 @@ impl Watched {
 
 /// What was measured of compactions; [`fmt::Display`] writes the section.
 pub(super) struct Section<'a> {
+    pub(super) background: Option<&'a Background>,
     pub(super) quiet: &'a Compaction,
     pub(super) watched: Option<&'a Watched>,
 }
 
 impl fmt::Display for Section<'_> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(out, "## Compaction\n")?;
+        if let Some(background) = self.background.filter(|background| background.merged()) {
+            writeln!(
+                out,
+                "A worker has merged {} runs into {} by itself, and removed what was merged, in {}.\n",
+                thousands(background.runs_before),
+                thousands(background.runs_after),
+                seconds(background.elapsed)
+            )?;
+        }
         writeln!(
             out,
-            "## Compaction\n\n| `trips_compact()` | trips | runs before | after | time | trips a second | memory of \
+            "| `trips_compact()` | trips | runs before | after | time | trips a second | memory of \
              the backend, growth | runs removed after |\n|---|---:|---:|---:|---:|---:|---:|---:|"
         )?;
         write_row(out, "alone", self.quiet)?;

@@ -14,12 +14,12 @@ use std::time::{Duration, Instant};
 use postgres::{Client, NoTls};
 
 use super::SETTINGS;
-use super::answers::{Answers, Extremes};
+use super::answers::{Answers, Extremes, When};
 use super::checks::Checks;
-use super::compaction::Compaction;
+use super::compaction::{Background, Compaction};
 use super::question;
 use super::size::Sizes;
-use super::trips::{centres, count, empty, months, runs, settle};
+use super::trips::{centres, count, empty, leave_merging_to_us, months, runs, settle};
 use crate::bench::Run;
 use crate::bench::conditions::Conditions;
 use crate::bench::figures::{mebibytes, milliseconds, per_second, seconds, thousands};
@@ -73,6 +73,7 @@ pub struct Proof {
     command: String,
     loads: Vec<Load>,
     moments: Vec<Moment>,
+    merged: Option<Moment>,
     compacted: Option<(Compaction, Moment)>,
     sizes: Option<Sizes>,
     checks: Checks,
@@ -107,6 +108,7 @@ impl Proof {
     /// Those of the server, of files, and a load that did not bring every row.
     pub fn run(plan: &Plan) -> Result<Self, Box<dyn Error>> {
         let control = &mut Client::connect(&plan.conninfo, NoTls)?;
+        leave_merging_to_us(control)?;
         let mut proof = Proof {
             command: plan.command.clone(),
             conditions: Some(Conditions::read(control, &SETTINGS)?),
@@ -125,7 +127,7 @@ impl Proof {
                 (plan.progress)(&format!("asking about {} trips", thousands(total)));
                 settle(control)?;
                 let mut answers = Proof::prepare(plan, control, rows)?;
-                let moment = proof.ask(plan, control, total, &mut answers)?;
+                let moment = proof.ask(plan, control, total, When::Loaded, &mut answers)?;
                 proof.moments.push(moment);
                 asked = Some(answers);
             }
@@ -148,10 +150,15 @@ impl Proof {
     ) -> Result<(), Box<dyn Error>> {
         let total = plan.files * plan.rows_each;
         self.sizes = Some(Sizes::read(control)?);
+        (plan.progress)("merging in the background, and asking again");
+        if Background::run(&plan.conninfo, control)?.merged() {
+            settle(control)?;
+            self.merged = Some(self.ask(plan, control, total, When::Merged, &mut asked)?);
+        }
         (plan.progress)("compacting, and asking again");
         let compaction = Compaction::run(&plan.conninfo, control, total)?;
         settle(control)?;
-        let moment = self.ask(plan, control, total, &mut asked)?;
+        let moment = self.ask(plan, control, total, When::Compacted, &mut asked)?;
         self.compacted = Some((compaction, moment));
         (plan.progress)("grouping the trips of a city");
         let city = REGIONS[0].name;
@@ -192,9 +199,10 @@ impl Proof {
         plan: &Plan,
         control: &mut Client,
         rows: u64,
+        when: When,
         answers: &mut Answers,
     ) -> Result<Moment, Box<dyn Error>> {
-        answers.ask(&plan.conninfo, control, &mut self.checks)?;
+        answers.ask(&plan.conninfo, control, when, &mut self.checks)?;
         Ok(Moment {
             rows,
             runs: runs(control)?,
@@ -386,14 +394,14 @@ impl Proof {
             out,
             "## Questions\n\n| trips | runs | boxes: slowest median | slowest 95 % | 5 x 5 km, all of the time | regions: slowest median |\n|---:|---:|---:|---:|---:|---:|"
         )?;
-        let compacted = self
-            .compacted
-            .iter()
-            .map(|(_, moment)| (moment, ", compacted"));
+        let merged = self.merged.iter().map(|moment| (moment, ", merged"));
+        let compacted = self.compacted.iter();
+        let compacted = compacted.map(|(_, moment)| (moment, ", compacted"));
         for (moment, how) in self
             .moments
             .iter()
             .map(|moment| (moment, ""))
+            .chain(merged)
             .chain(compacted)
         {
             let boxes = &moment.extremes.boxes;

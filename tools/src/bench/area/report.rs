@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::answers::Answers;
 use super::checks::Checks;
-use super::compaction::{Compaction, Section, Watched};
+use super::compaction::{Background, Compaction, Section, Watched};
 use super::gist::Gist;
 use super::ingest::Ingest;
 use super::size::Sizes;
@@ -19,8 +19,10 @@ pub struct Report {
     pub(super) rows: u64,
     pub(super) ingest: Option<Ingest>,
     pub(super) sizes: Option<Sizes>,
+    pub(super) sizes_merged: Option<Sizes>,
     pub(super) sizes_compacted: Option<Sizes>,
     pub(super) answers: Option<Answers>,
+    pub(super) background: Option<Background>,
     pub(super) compaction: Option<Compaction>,
     pub(super) watched: Option<Watched>,
     pub(super) gist: Option<Gist>,
@@ -72,6 +74,7 @@ impl Report {
     fn compaction_section(&self) -> Option<Section<'_>> {
         let quiet = self.compaction.as_ref()?;
         Some(Section {
+            background: self.background.as_ref(),
             quiet,
             watched: self.watched.as_ref(),
         })
@@ -80,6 +83,12 @@ impl Report {
     fn write_sizes(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(sizes) = &self.sizes {
             writeln!(out, "## Size\n\n{sizes}")?;
+        }
+        if let Some(sizes) = &self.sizes_merged {
+            writeln!(
+                out,
+                "After a worker has merged runs, and a vacuum:\n\n{sizes}"
+            )?;
         }
         if let Some(sizes) = &self.sizes_compacted {
             writeln!(
@@ -91,11 +100,22 @@ impl Report {
     }
 
     fn write_headline(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(out, "| | as loaded | compacted |\n|---|---:|---:|")?;
-        let mut row = |label: &str, cells: &[String]| match cells {
-            [] => Ok(()),
-            [one] => writeln!(out, "| {label} | {one} | |"),
-            [one, other, ..] => writeln!(out, "| {label} | {one} | {other} |"),
+        let labels: Vec<&str> = match &self.sizes_merged {
+            Some(_) => vec!["as loaded", "merged", "compacted"],
+            None => vec!["as loaded", "compacted"],
+        };
+        let columns = "---:|".repeat(labels.len());
+        writeln!(out, "| | {} |\n|---|{columns}", labels.join(" | "))?;
+        let mut row = |label: &str, cells: &[String]| {
+            let mut cells = cells.to_vec();
+            if cells.is_empty() {
+                return Ok(());
+            }
+            // Two figures are of the first moment and of the last.
+            while cells.len() < labels.len() {
+                cells.insert(1, String::new());
+            }
+            writeln!(out, "| {label} | {} |", cells.join(" | "))
         };
         self.each_moment(&mut row)?;
         if let Some(gist) = &self.gist {
@@ -113,7 +133,8 @@ impl Report {
             );
             row(&label, &small.ratios().map(|ratio| format!("{ratio:.2}")))?;
         }
-        let sizes = [&self.sizes, &self.sizes_compacted].into_iter().flatten();
+        let sizes = [&self.sizes, &self.sizes_merged, &self.sizes_compacted];
+        let sizes = sizes.into_iter().flatten();
         let shares: Vec<String> = sizes
             .map(|sizes| format!("{:.1} %", 100.0 * sizes.share()))
             .collect();

@@ -18,6 +18,13 @@ pub(super) const WITHOUT_TREES: &str = "SET trips_ext.area_trees = off";
 /// What is so unless it is said.
 pub(super) const WITH_TREES: &str = "SET trips_ext.area_trees = on";
 
+/// Has no worker merge runs on its own: when that happens is up to the benchmark. Sessions that come after this see it.
+pub(super) fn leave_merging_to_us(control: &mut Client) -> Result<(), postgres::Error> {
+    control.batch_execute(
+        "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET trips_ext.merge_delay = -1', current_database()); END $$",
+    )
+}
+
 /// Months that the generator's two years have.
 const MONTHS: i32 = 24;
 

@@ -44,11 +44,12 @@ impl Answers {
         title: &str,
         belongs: impl Fn(&Series) -> bool,
     ) -> fmt::Result {
-        writeln!(
-            out,
-            "### {title}\n\n| | period | trips | median | 95 % | median, compacted | 95 %, compacted |\n\
-             |---|---|---:|---:|---:|---:|---:|"
-        )?;
+        write!(out, "### {title}\n\n| | period | trips |")?;
+        for label in self.labels() {
+            write!(out, " median, {label} | 95 % |")?;
+        }
+        let columns = "---:|---:|".repeat(self.moments.len());
+        writeln!(out, "\n|---|---|---:|{columns}")?;
         let mut first = 0;
         for (number, series) in self.series.iter().enumerate() {
             if belongs(series) {
@@ -57,6 +58,10 @@ impl Answers {
             first += series.questions.len();
         }
         writeln!(out)
+    }
+
+    fn labels(&self) -> impl Iterator<Item = &'static str> {
+        self.moments.iter().map(|moment| moment.when.label())
     }
 
     fn write_row(
@@ -88,12 +93,18 @@ impl Answers {
     }
 
     fn write_ratios(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(
+        write!(
             out,
             "How many times as long as the box of the same area, around the same middle, a polygon takes, and as the box \
-             that it lies in (medians):\n\n\
-             | | period | box as large | compacted | box around it | compacted |\n|---|---|---:|---:|---:|---:|"
+             that it lies in (medians):\n\n| | period |"
         )?;
+        for kind in ["box as large", "box around it"] {
+            for label in self.labels() {
+                write!(out, " {kind}, {label} |")?;
+            }
+        }
+        let columns = "---:|---:|".repeat(self.moments.len());
+        writeln!(out, "\n|---|---|{columns}")?;
         for (number, series) in self.series.iter().enumerate() {
             let Kind::Star(size) = series.kind else {
                 continue;
@@ -113,8 +124,8 @@ impl Answers {
     fn write_plans(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let question = self.plan_query();
         writeln!(out, "### The way of one question\n\n`{question}`\n")?;
-        for (moment, label) in self.moments.iter().zip(["Before", "After"]) {
-            writeln!(out, "{label} the runs were merged:\n\n{}", moment.plan)?;
+        for (moment, label) in self.moments.iter().zip(self.labels()) {
+            writeln!(out, "The runs {label}:\n\n{}", moment.plan)?;
         }
         Ok(())
     }
