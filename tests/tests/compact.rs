@@ -465,7 +465,7 @@ mod memory {
     fn little_memory_makes_many_runs_and_the_same_answers() {
         let mut random = seeded();
         let (database, mut session, _) = scene(0, 0);
-        session.run("SET trips_ext.area_memory = '1MB'");
+        session.run("SET trips_ext.area_memory = '1MB'; SET trips_ext.merge_delay = -1");
         let ingest = load_new(&database, &mut session, 60_000);
         let many = runs(&mut session);
         println!("{many} runs");
@@ -489,7 +489,7 @@ mod memory {
     fn a_compaction_takes_no_more_memory_for_more_trips() {
         const MEGABYTES: u64 = 1 << 20;
         let (database, mut session, _) = scene(0, 0);
-        session.run("SET trips_ext.area_memory = '1MB'");
+        session.run("SET trips_ext.area_memory = '1MB'; SET trips_ext.merge_delay = -1");
         let mut took = [60_000, 240_000].map(|rows| {
             load_new(&database, &mut session, rows);
             session.run("SELECT trips_weekly_average(14, 50, 14.5, 50.5)");

@@ -124,10 +124,10 @@ fn works(file: &str, ingest: i64) -> Vec<Work> {
         .into()
 }
 
-/// A session whose trees are built and merged in many pieces.
+/// A session whose trees are built and merged in many pieces, by itself alone.
 fn connect(cluster: &PrivateCluster) -> Session {
     let mut session = cluster.connect();
-    session.run("SET trips_ext.area_memory = '1MB'");
+    session.run("SET trips_ext.area_memory = '1MB'; SET trips_ext.merge_delay = -1");
     session
 }
 
