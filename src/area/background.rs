@@ -8,9 +8,10 @@ use std::time::{Duration, Instant};
 use pgrx::prelude::*;
 use trips_core::Error;
 
-use super::{compact, runs};
+use super::{compact, removal, runs};
 use crate::postgres::query::Snapshot;
 use crate::postgres::relation::{LockMode, Relation};
+use crate::postgres::storage::Storage;
 use crate::postgres::worker::{self, Worker};
 use crate::postgres::{exit, latch, session, spi};
 use crate::status::attempt::lock_key;
@@ -22,18 +23,21 @@ const FUNCTION: &str = "trips_ext_merging_worker";
 /// Between two looks whether anybody loads.
 const PAUSE: Duration = Duration::from_secs(1);
 
+/// How long autovacuum is waited for. By default it looks every minute.
+const PATIENCE: Duration = Duration::from_secs(180);
+
 /// The key of the lock that the one worker of a database holds; no ingest has that number.
 const MERGING: i64 = lock_key(0xffff_fffe);
 
 /// Has a worker merge runs when this transaction has committed, unless one waits to do so already, or none is free.
 ///
 /// # Errors
-/// None of its own.
+/// As [`Storage::of`].
 pub fn arrange() -> Result<(), Error> {
     let Some(delay) = settings::merge_delay() else {
         return Ok(());
     };
-    if !try_to_be_the_one()? {
+    if !trees_are_here()? || !try_to_be_the_one()? {
         return Ok(());
     }
     spi::run(
@@ -49,6 +53,18 @@ pub fn arrange() -> Result<(), Error> {
     // Where no slot is free, the next load tries again.
     Worker::start_with("trips_ext merging", FUNCTION, &text);
     Ok(())
+}
+
+/// Whether questions read the trees by the snapshot that they read the runs by. Other servers have one of their own, so that a
+/// question that meets a merge as it commits may miss a node: nobody shall meet one who has not asked for it.
+fn trees_are_here() -> Result<bool, Error> {
+    for name in [c"area_node", c"area_leaf", c"area_part"] {
+        let table = Relation::open(c"trips", name, LockMode::AccessShare);
+        if Storage::of(&table)? != Storage::Heap {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// Where a worker starts; its text is the database, the role to connect as, and the seconds in which nobody must load.
@@ -68,7 +84,13 @@ pub extern "C-unwind" fn trips_ext_merging_worker(_argument: pg_sys::Datum) {
         return;
     }
     let delay = Duration::from_secs(delay.into());
-    while wait_until_quiet(delay) && merge_some() {}
+    while wait_until_quiet(delay) {
+        match merge() {
+            Merge::Done if worker::in_transaction(compact::is_crowded) => wait_for_room(),
+            Merge::GaveWay => {}
+            Merge::Done | Merge::Nothing | Merge::Failed => break,
+        }
+    }
 }
 
 /// Waits until nobody has loaded for so long; false where the extension is gone.
@@ -92,8 +114,46 @@ fn wait_until_quiet(delay: Duration) -> bool {
     }
 }
 
-/// Merges once; whether there may be more to merge.
-fn merge_some() -> bool {
+/// Waits until the room of what was merged can be used by the next merge: what autovacuum does, where it is on. Else each merge
+/// would make the tables grow by what it writes.
+fn wait_for_room() {
+    let since = Instant::now();
+    worker::report_statistics();
+    worker::show_activity(c"trips_ext: waits for autovacuum");
+    // The worker that removes what was merged may be about to report it.
+    latch::wait(PAUSE);
+    while since.elapsed() < PATIENCE && worker::in_transaction(lacks_room) {
+        latch::wait(PAUSE);
+    }
+}
+
+/// Whether much of the trees is to be removed, or vacuumed: as much as autovacuum sees to at its defaults.
+fn lacks_room() -> Result<bool, Error> {
+    if Relation::find(c"trips", c"area_part", LockMode::AccessShare).is_none() {
+        return Ok(false);
+    }
+    Ok(removal::is_pending()?
+        || spi::value(
+            "SELECT pg_catalog.current_setting('autovacuum')::boolean \
+                AND 5 OPERATOR(pg_catalog.*) n_dead_tup OPERATOR(pg_catalog.>) n_live_tup \
+               FROM pg_catalog.pg_stat_all_tables \
+              WHERE relid OPERATOR(pg_catalog.=) 'trips.area_part'::pg_catalog.regclass",
+            &[],
+        )?)
+}
+
+/// What became of a merge.
+enum Merge {
+    Done,
+    /// There was nothing to merge.
+    Nothing,
+    /// Somebody waited for the runs.
+    GaveWay,
+    Failed,
+}
+
+/// Merges once.
+fn merge() -> Merge {
     worker::show_activity(c"trips_ext: merges runs");
     let gave_way = Cell::new(false);
     let merged = PgTryBuilder::new(AssertUnwindSafe(|| {
@@ -105,11 +165,19 @@ fn merge_some() -> bool {
     }))
     .catch_others(|caught| Err(error::caught_failure(&caught)))
     .execute();
-    merged.unwrap_or_else(|failure| {
-        worker::abort_transaction();
-        log!("trips_ext merges no runs: {}", failure.message);
-        gave_way.get()
-    })
+    match merged {
+        Ok(true) => Merge::Done,
+        Ok(false) => Merge::Nothing,
+        Err(failure) => {
+            worker::abort_transaction();
+            log!("trips_ext merges no runs: {}", failure.message);
+            if gave_way.get() {
+                Merge::GaveWay
+            } else {
+                Merge::Failed
+            }
+        }
+    }
 }
 
 /// What tells whether anybody loads.

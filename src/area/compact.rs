@@ -68,10 +68,18 @@ pub fn all() -> Result<Summary, Error> {
 /// As [`all`].
 pub fn crowded() -> Result<(), Error> {
     small()?;
-    match neighbours()?.is_empty() {
-        true => Ok(()),
-        false => background::arrange(),
+    match is_crowded()? {
+        true => background::arrange(),
+        false => Ok(()),
     }
+}
+
+/// Whether [`step`] has anything to merge.
+///
+/// # Errors
+/// As [`all`].
+pub fn is_crowded() -> Result<bool, Error> {
+    Ok(!neighbours()?.is_empty())
 }
 
 /// Merges small runs where there are many. Leaves it to others where they are at it, or where this transaction may not

@@ -95,7 +95,7 @@ pub fn replaced(runs: &[Run]) -> Result<(), Error> {
 /// # Errors
 /// None of its own.
 pub fn arrange() -> Result<(), Error> {
-    if first_obsolete()?.is_none() {
+    if !is_pending()? {
         return Ok(());
     }
     let argument = u64::from(session::database().to_u32()) << 32
@@ -104,6 +104,14 @@ pub fn arrange() -> Result<(), Error> {
         while remove_first()? {}
     }
     Ok(())
+}
+
+/// Whether there is anything to remove.
+///
+/// # Errors
+/// None of its own.
+pub fn is_pending() -> Result<bool, Error> {
+    Ok(first_obsolete()?.is_some())
 }
 
 /// Where a worker starts; its argument is the database and, in the lower 32 bits, the role.
@@ -121,7 +129,7 @@ pub extern "C-unwind" fn trips_ext_removal_worker(argument: pg_sys::Datum) {
     // One at a time, so that no transaction is long.
     loop {
         match worker::transaction(remove_first) {
-            Ok(true) => {}
+            Ok(true) => worker::report_statistics(),
             Ok(false) => break,
             Err(error) => {
                 log!("trips_ext could not remove a run: {}", error.message());

@@ -163,6 +163,13 @@ pub fn in_transaction<T>(
     transaction(|| work().unwrap_or_else(|error| error::raise(&error)))
 }
 
+/// Has autovacuum, and who else looks at statistics, see what this worker's transactions have changed. A session does so whenever it
+/// waits for its client.
+pub fn report_statistics() {
+    // SAFETY: outside of a transaction it only sends what is pending.
+    unsafe { pg_sys::pgstat_report_stat(true) };
+}
+
 /// Waits to be woken; false when the worker is to end.
 pub fn wait_for_ever() -> bool {
     BackgroundWorker::wait_latch(None)

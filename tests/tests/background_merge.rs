@@ -2,7 +2,7 @@
 //! nobody loads any more. It changes no answer, waits for loads, and gives way to whoever waits for it.
 
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use trips_tests::aftermath::orphans;
 use trips_tests::ask_random::{question, seeded};
@@ -11,7 +11,7 @@ use trips_tests::facts::Facts;
 use trips_tests::ingest::load;
 use trips_tests::rows::{numbered_rows, write_generated};
 use trips_tests::snapshot::snapshot;
-use trips_tests::{Database, Role, Session};
+use trips_tests::{Database, PrivateCluster, Role, Session};
 
 /// As many as make twelve runs where there is little memory.
 const ROWS: u64 = 200_000;
@@ -124,6 +124,25 @@ fn without_a_delay_nothing_is_merged() {
     bring_a_little(&database, &mut session, 0);
     assert_eq!(session.count(WORKERS), 0);
     assert_eq!(runs(&mut session), before + 1);
+}
+
+#[test]
+fn trees_that_may_be_elsewhere_are_not_merged_unasked() {
+    let database = Database::new();
+    let mut session = database.connect();
+    session.run(AT_ONCE);
+    session.run(
+        "SELECT trips_partition('trips.area_leaf', 'HASH (id)');
+         CREATE TABLE public.leaf PARTITION OF trips.area_leaf FOR VALUES WITH (MODULUS 1, REMAINDER 0)",
+    );
+    let path = write_generated(database.files(), "many.csv", ROWS, 3, 1);
+    load(&mut session, &path);
+    assert!(most_of_a_size(&mut session) > RUNS_OF_A_SIZE);
+    // The next load would find it as well.
+    bring_a_little(&database, &mut session, 0);
+    thread::sleep(Duration::from_millis(500));
+    assert_eq!(session.count(WORKERS), 0);
+    assert!(most_of_a_size(&mut session) > RUNS_OF_A_SIZE);
 }
 
 #[test]
@@ -251,4 +270,31 @@ fn the_extension_can_be_dropped_while_a_worker_waits() {
     eventually("a worker waits", || session.count(WORKERS) == 1);
     session.run("DROP EXTENSION trips_ext CASCADE");
     eventually("the worker ends", || session.count(WORKERS) == 0);
+}
+
+#[test]
+fn merges_wait_for_autovacuum_so_that_the_trees_take_little_more_room() {
+    let cluster = PrivateCluster::new("fsync = off\nautovacuum_naptime = '1s'");
+    let mut session = cluster.connect();
+    session.run(AT_ONCE);
+    let path = write_generated(cluster.files(), "many.csv", 3 * ROWS, 3, 1);
+    let size = "SELECT pg_relation_size('trips.area_part')";
+    session.run("BEGIN");
+    load(&mut session, &path);
+    let (before, before_runs) = (session.value::<i64>(size), runs(&mut session));
+    session.run("COMMIT");
+    let begin = Instant::now();
+    while session.count(WORKERS) > 0 {
+        assert!(begin.elapsed() < Duration::from_secs(100), "it never ends");
+        thread::sleep(Duration::from_millis(100));
+    }
+    let (after, after_runs) = (session.value::<i64>(size), runs(&mut session));
+    println!("{before_runs} runs in {before} bytes, then {after_runs} in {after}");
+    assert!(
+        before_runs > 32 && after_runs <= 11,
+        "{before_runs}, {after_runs}"
+    );
+    // Four merges write nearly all again.
+    assert!(after < before * 3 / 2, "{before} {after}");
+    assert_eq!(session.count("trips_check()"), 0);
 }
