@@ -282,6 +282,8 @@ fn merges_wait_for_autovacuum_so_that_the_trees_take_little_more_room() {
     session.run("BEGIN");
     load(&mut session, &path);
     let (before, before_runs) = (session.value::<i64>(size), runs(&mut session));
+    let mut other = cluster.connect();
+    eventually("a worker waits for the load", || other.count(WORKERS) == 1);
     session.run("COMMIT");
     let begin = Instant::now();
     while session.count(WORKERS) > 0 {
