@@ -67,11 +67,32 @@ pub fn all() -> Result<Summary, Error> {
 /// # Errors
 /// As [`all`].
 pub fn crowded() -> Result<(), Error> {
-    small()?;
-    match is_crowded()? {
-        true => background::arrange(),
-        false => Ok(()),
+    let mut runs = runs_in_trees()?;
+    if merge_small(&runs)? {
+        runs = runs_in_trees()?;
     }
+    match neighbours(&runs).is_empty() {
+        true => Ok(()),
+        false => background::arrange(),
+    }
+}
+
+/// Merges small runs where there are many of these; whether it did. Leaves it to others where they are at it, or where this
+/// transaction may not see all that others have done.
+fn merge_small(runs: &[Run]) -> Result<bool, Error> {
+    if transaction::keeps_snapshot() || small(runs).is_empty() {
+        return Ok(false);
+    }
+    let table = Relation::open(c"trips", c"area_run", LockMode::AccessShare);
+    if !table.try_lock(LockMode::ShareUpdateExclusive) {
+        return Ok(false);
+    }
+    // Another may have merged them before the lock was had.
+    let runs = small(&runs_in_trees()?);
+    if !runs.is_empty() {
+        merge(&runs, None)?;
+    }
+    Ok(true)
 }
 
 /// Whether [`step`] has anything to merge.
@@ -79,25 +100,7 @@ pub fn crowded() -> Result<(), Error> {
 /// # Errors
 /// As [`all`].
 pub fn is_crowded() -> Result<bool, Error> {
-    Ok(!neighbours()?.is_empty())
-}
-
-/// Merges small runs where there are many. Leaves it to others where they are at it, or where this transaction may not
-/// see all that others have done.
-fn small() -> Result<(), Error> {
-    if transaction::keeps_snapshot() || small_runs()?.is_empty() {
-        return Ok(());
-    }
-    let table = Relation::open(c"trips", c"area_run", LockMode::AccessShare);
-    if !table.try_lock(LockMode::ShareUpdateExclusive) {
-        return Ok(());
-    }
-    // Another may have merged them before the lock was had.
-    let runs = small_runs()?;
-    match runs.is_empty() {
-        true => Ok(()),
-        false => merge(&runs, None),
-    }
+    Ok(!neighbours(&runs_in_trees()?).is_empty())
 }
 
 /// Merges some runs where there are many, as [`crowd::neighbours`] says; whether it did.
@@ -106,7 +109,7 @@ fn small() -> Result<(), Error> {
 /// As [`all`]; 57014 where somebody waits for the runs.
 pub fn step() -> Result<bool, Error> {
     let lock = runs::lock();
-    let runs = neighbours()?;
+    let runs = neighbours(&runs_in_trees()?);
     if runs.is_empty() {
         return Ok(false);
     }
@@ -114,31 +117,37 @@ pub fn step() -> Result<bool, Error> {
     Ok(true)
 }
 
+/// The runs that stand for trips in trees.
+fn runs_in_trees() -> Result<Vec<Run>, Error> {
+    let mut runs = runs::all_and_pending(Snapshot::Latest)?;
+    runs.retain(|run| run.sign != 0);
+    Ok(runs)
+}
+
 /// The runs that a load merges by itself, none where they are few. Those that fill the memory of an ingest by half are not
 /// among them: to merge these takes as long as to load them.
-fn small_runs() -> Result<Vec<Run>, Error> {
+fn small(runs: &[Run]) -> Vec<Run> {
     let enough = (super::collect::capacity() / 2) as i64;
-    choose(|run| run.trips < enough, crowd::smallest)
+    let small: Vec<Run> = runs
+        .iter()
+        .filter(|run| run.trips < enough)
+        .copied()
+        .collect();
+    choose(&small, crowd::smallest)
 }
 
 /// The runs that are merged next in the background, none where they are few.
-fn neighbours() -> Result<Vec<Run>, Error> {
-    choose(|_| true, crowd::neighbours)
+fn neighbours(runs: &[Run]) -> Vec<Run> {
+    choose(runs, crowd::neighbours)
 }
 
-/// Of the runs that are `wanted`, and stand for trips in a tree, those at the places that are chosen.
-fn choose(
-    wanted: impl Fn(&Run) -> bool,
-    places: impl Fn(&[Extent]) -> Vec<usize>,
-) -> Result<Vec<Run>, Error> {
-    let mut runs = runs::all_and_pending(Snapshot::Latest)?;
-    runs.retain(|run| run.sign != 0 && wanted(run));
+/// The runs at the places that are chosen.
+fn choose(runs: &[Run], places: impl Fn(&[Extent]) -> Vec<usize>) -> Vec<Run> {
     let extents: Vec<Extent> = runs.iter().map(Run::extent).collect();
-    let chosen = places(&extents);
-    Ok(chosen
-        .into_iter()
+    let chosen = places(&extents).into_iter();
+    chosen
         .filter_map(|place| runs.get(place).copied())
-        .collect())
+        .collect()
 }
 
 /// Replaces runs by one of the same trips. The caller has [`runs::lock`]; with `lock`, which is that, the merge fails where

@@ -9,7 +9,6 @@ use pgrx::bgworkers::{
     DynamicBackgroundWorker, SignalWakeFlags,
 };
 use pgrx::prelude::*;
-
 use trips_core::Error;
 
 use super::{memory, session};

@@ -27,6 +27,14 @@ pub fn orphans(session: &mut Session) -> Vec<(&'static str, i64)> {
     .to_vec()
 }
 
+/// All rows of the trees belong to runs that there are.
+#[track_caller]
+pub fn assert_no_orphans(session: &mut Session) {
+    for (rows, count) in orphans(session) {
+        assert_eq!(count, 0, "{rows}");
+    }
+}
+
 /// What an observer must find after a load, however it ended: no worker, no lock, no thread.
 #[track_caller]
 pub fn assert_nothing_left(observer: &mut Session, loader: Option<&Session>) {

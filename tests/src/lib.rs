@@ -22,6 +22,7 @@ pub mod program;
 pub mod question;
 pub mod refusal;
 pub mod rows;
+pub mod runs;
 pub mod scene;
 pub mod snapshot;
 pub mod sound;

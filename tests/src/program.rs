@@ -22,11 +22,6 @@ pub fn kill(process: i32) {
     run(Command::new("kill").args(["-KILL", &process.to_string()]));
 }
 
-/// The same, unless it has ended already.
-pub fn kill_what_is_left(process: i32) {
-    signal("KILL", &[process]);
-}
-
 /// Sends a signal to processes, of which some may have ended already.
 pub fn signal(name: &str, processes: &[i32]) {
     let mut command = Command::new("kill");

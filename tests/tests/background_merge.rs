@@ -4,20 +4,18 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use trips_tests::aftermath::orphans;
+use trips_tests::aftermath::assert_no_orphans;
 use trips_tests::ask_random::{question, seeded};
 use trips_tests::database::eventually;
 use trips_tests::facts::Facts;
 use trips_tests::ingest::load;
 use trips_tests::rows::{numbered_rows, write_generated};
+use trips_tests::runs::{RUNS_OF_A_SIZE, most_of_a_size, runs};
 use trips_tests::snapshot::snapshot;
 use trips_tests::{Database, PrivateCluster, Role, Session};
 
 /// As many as make twelve runs where there is little memory.
 const ROWS: u64 = 200_000;
-
-/// Runs of a size that are let be, see `trips_core::area::crowd`.
-const RUNS_OF_A_SIZE: i64 = 7;
 
 const WORKERS: &str =
     "pg_stat_activity WHERE backend_type = 'trips_ext merging' AND datname = current_database()";
@@ -37,15 +35,14 @@ fn scene() -> (Database, Session, i64) {
     (database, session, runs)
 }
 
-fn runs(session: &mut Session) -> i64 {
-    session.count("trips.area_run")
-}
-
-/// How many runs there are of the size that has most.
-fn most_of_a_size(session: &mut Session) -> i64 {
-    session.value(
-        "SELECT max(n) FROM (SELECT count(*) AS n FROM trips.area_run GROUP BY floor(log(2, trips) / 3)) s",
-    )
+/// The same once a worker has merged eight of them, after a load that brought one.
+fn merged_scene() -> (Database, Session, i64) {
+    let (database, mut session, before) = scene();
+    session.run(AT_ONCE);
+    bring_a_little(&database, &mut session, 0);
+    assert_merged(&mut session);
+    assert_eq!(runs(&mut session), before - 7 + 1);
+    (database, session, before)
 }
 
 /// Brings ten trips, after which a worker is to see to the runs.
@@ -62,9 +59,7 @@ fn assert_merged(session: &mut Session) {
     eventually("runs are few", || most_of_a_size(session) <= RUNS_OF_A_SIZE);
     eventually("the worker ends", || session.count(WORKERS) == 0);
     assert_eq!(session.count("trips_check()"), 0);
-    for (rows, count) in orphans(session) {
-        assert_eq!(count, 0, "{rows}");
-    }
+    assert_no_orphans(session);
 }
 
 #[test]
@@ -81,9 +76,7 @@ fn many_large_runs_are_merged_after_a_load_and_no_answer_changes() {
     let facts = Facts::of(&mut session);
     let mut random = seeded();
     for _ in 0..30 {
-        let question = question(&mut random, &facts);
-        let expected = facts.answer(&question);
-        assert_eq!(question.ask(&mut session), expected, "{question:?}");
+        question(&mut random, &facts).check(&mut session, &facts);
     }
     assert_eq!(runs(&mut older), before);
     assert_eq!(older.count("trips_check()"), 0);
@@ -91,10 +84,7 @@ fn many_large_runs_are_merged_after_a_load_and_no_answer_changes() {
 
 #[test]
 fn what_is_merged_follows_each_other_in_time() {
-    let (database, mut session, _) = scene();
-    session.run(AT_ONCE);
-    bring_a_little(&database, &mut session, 0);
-    assert_merged(&mut session);
+    let (_database, mut session, _) = merged_scene();
     // The file is in the order of time, so no run of it lies within the days of the one that was merged.
     let within: i64 = session.value(
         "SELECT count(*) FROM trips.area_run r, trips.area_run m
@@ -106,10 +96,7 @@ fn what_is_merged_follows_each_other_in_time() {
 
 #[test]
 fn an_ingest_stays_known_by_its_runs_as_long_as_these_have_no_other_trips() {
-    let (database, mut session, before) = scene();
-    session.run(AT_ONCE);
-    bring_a_little(&database, &mut session, 0);
-    assert_merged(&mut session);
+    let (_database, mut session, before) = merged_scene();
     let first: i64 = session.value("SELECT min(id) FROM trips.ingest");
     let of_ingest = format!("trips.area_run WHERE ingest_id = {first}");
     assert_eq!(session.count(&of_ingest), before - 7);

@@ -5,13 +5,14 @@ use std::sync::Barrier;
 use std::thread;
 
 use rand_chacha::ChaCha8Rng;
-use trips_tests::aftermath::orphans;
+use trips_tests::aftermath::assert_no_orphans;
 use trips_tests::ask_random::{cases, question, seeded};
 use trips_tests::database::eventually;
 use trips_tests::facts::Facts;
 use trips_tests::ingest::{forget, load};
 use trips_tests::question::Question;
 use trips_tests::rows::write_generated;
+use trips_tests::runs::{RUNS_OF_A_SIZE, most_of_a_size, runs};
 use trips_tests::snapshot::{Snapshot, snapshot};
 use trips_tests::{Database, Role, Session, refused};
 
@@ -20,10 +21,6 @@ const COMPACT: &str = "SELECT runs_after FROM trips_compact()";
 /// Compacts; how many runs are left.
 fn compact(session: &mut Session) -> i64 {
     session.value(COMPACT)
-}
-
-fn runs(session: &mut Session) -> i64 {
-    session.count("trips.area_run")
 }
 
 /// Loads a new file of `rows` trips in three cities; its ingest.
@@ -92,22 +89,8 @@ fn assert_single_threaded(session: &Session) {
     eventually("threads end", || session.is_single_threaded());
 }
 
-/// All rows of the trees belong to runs that there are.
-#[track_caller]
-fn assert_no_orphans(session: &mut Session) {
-    for (rows, count) in orphans(session) {
-        assert_eq!(count, 0, "{rows}");
-    }
-}
-
 mod many_loads {
     use super::*;
-
-    /// Runs of one size, each size eight times the one before, are merged when they are more than this.
-    const RUNS_OF_A_SIZE: i64 = 7;
-
-    /// The size of a run: the logarithm of its trips to the base 8.
-    const SIZE: &str = "floor(log(2, trips) / 3)::bigint";
 
     #[test]
     fn many_small_loads_leave_few_runs_and_the_same_answers() {
@@ -115,12 +98,9 @@ mod many_loads {
         const ROWS: i64 = 500;
         let mut random = seeded();
         let (database, mut session, _) = scene(0, 0);
-        let sizes = format!(
-            "SELECT coalesce(max(n), 0) FROM (SELECT count(*) AS n FROM trips.area_run GROUP BY {SIZE}) s"
-        );
         for number in 1..=LOADS {
             load_new(&database, &mut session, ROWS as u64);
-            let most: i64 = session.value(&sizes);
+            let most = most_of_a_size(&mut session);
             assert!(
                 most <= RUNS_OF_A_SIZE,
                 "{most} runs of a size after load {number}"

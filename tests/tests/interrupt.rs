@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use postgres::Error;
 use rand::{Rng, RngExt};
-use trips_tests::aftermath::{assert_nothing_left, orphans};
+use trips_tests::aftermath::{assert_no_orphans, assert_nothing_left};
 use trips_tests::ask_random::{cases, seeded};
 use trips_tests::database::eventually;
 use trips_tests::ingest::load;
@@ -375,9 +375,7 @@ fn whatever_is_interrupted_ends_soon_and_leaves_nothing_behind() {
     let observer = &mut rounds.observer;
     assert_eq!(observer.count("trips_check()"), 0);
     assert_books_balance(observer);
-    for (rows, count) in orphans(observer) {
-        assert_eq!(count, 0, "{rows}");
-    }
+    assert_no_orphans(observer);
     assert!(
         at_last < at_first + GROWTH,
         "{at_last} bytes, {at_first} at first"

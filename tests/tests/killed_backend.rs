@@ -10,7 +10,7 @@ use trips_tests::aftermath::assert_nothing_left;
 use trips_tests::ask_random::{cases, seeded};
 use trips_tests::content::{Contents, contents, trips_three_ways};
 use trips_tests::ingest::{Summary, forget, load};
-use trips_tests::program::{kill, kill_what_is_left};
+use trips_tests::program::{kill, signal};
 use trips_tests::rows::write_generated;
 use trips_tests::snapshot::{assert_books_balance, assert_nothing_stored};
 use trips_tests::sound::assert_sound;
@@ -99,7 +99,7 @@ impl Scene {
                 Victim::Notifier => observer.query_opt(NOTIFIERS, &[]).unwrap(),
             };
             match notifier {
-                Some(row) => kill_what_is_left(row.get(0)),
+                Some(row) => signal("KILL", &[row.get(0)]),
                 None => kill(pid),
             }
             loading.join().unwrap()

@@ -21,8 +21,18 @@ const COMPACT: &str = "SELECT * FROM trips_compact()";
 /// How long the reader asks alone, to compare.
 const ALONE: Duration = Duration::from_secs(3);
 
-/// How often it is asked whether a worker has removed what was merged.
-const REMOVAL_POLL: Duration = Duration::from_millis(10);
+/// What was merged and is not removed yet.
+const OBSOLETE: &str = "trips.area_obsolete";
+
+/// How often it is asked whether workers are done.
+const POLL: Duration = Duration::from_millis(10);
+
+fn wait_until_empty(control: &mut Client, table: &str) -> Result<(), postgres::Error> {
+    while count(control, table)? > 0 {
+        thread::sleep(POLL);
+    }
+    Ok(())
+}
 
 /// One compaction.
 #[derive(Debug)]
@@ -45,9 +55,7 @@ impl Compaction {
         let runs_before = runs(control)?;
         let run = timed(conninfo, "", COMPACT)?;
         let since = Instant::now();
-        while count(control, "trips.area_obsolete")? > 0 {
-            thread::sleep(REMOVAL_POLL);
-        }
+        wait_until_empty(control, OBSOLETE)?;
         Ok(Self {
             trips,
             runs_before,
@@ -97,10 +105,8 @@ impl Background {
         Client::connect(conninfo, NoTls)?.batch_execute(MERGE)?;
         // A worker takes a moment until it is seen; the one that removes ends after the one that merges.
         thread::sleep(Duration::from_secs(1));
-        for table in [WORKERS, "trips.area_obsolete", WORKERS] {
-            while count(control, table)? > 0 {
-                thread::sleep(REMOVAL_POLL);
-            }
+        for table in [WORKERS, OBSOLETE, WORKERS] {
+            wait_until_empty(control, table)?;
         }
         Ok(Self {
             runs_before,

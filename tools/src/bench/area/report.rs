@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::answers::Answers;
+use super::answers::{Answers, When};
 use super::checks::Checks;
 use super::compaction::{Background, Compaction, Section, Watched};
 use super::gist::Gist;
@@ -100,10 +100,9 @@ impl Report {
     }
 
     fn write_headline(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let labels: Vec<&str> = match &self.sizes_merged {
-            Some(_) => vec!["as loaded", "merged", "compacted"],
-            None => vec!["as loaded", "compacted"],
-        };
+        let mut moments = vec![When::Loaded, When::Merged, When::Compacted];
+        moments.retain(|when| *when != When::Merged || self.sizes_merged.is_some());
+        let labels: Vec<&str> = moments.into_iter().map(When::label).collect();
         let columns = "---:|".repeat(labels.len());
         writeln!(out, "| | {} |\n|---|{columns}", labels.join(" | "))?;
         let mut row = |label: &str, cells: &[String]| {
