@@ -139,6 +139,13 @@ impl<'a> Cells<'a> {
         }
     }
 
+    /// The points, some at a time.
+    #[inline(always)]
+    fn chunks(self, size: usize) -> impl Iterator<Item = Cells<'a>> {
+        let (x, y) = (self.x.chunks(size), self.y.chunks(size));
+        x.zip(y).map(|(x, y)| Cells { x, y })
+    }
+
     const fn len(&self) -> usize {
         self.x.len()
     }

@@ -10,24 +10,16 @@
 //! point between that number and the end's own height is compared with the wrong one of the two lines; that matters
 //! only if this line passes between the point and the end, and then the point is near to it.
 
-use fearless_simd::{Level, Simd, dispatch};
+use fearless_simd::prelude::*;
+use fearless_simd::{Level, Simd, dispatch, f32x16, i32x16, mask32x16, u16x16};
 
-use super::{Cells, INSIDE, OUTSIDE, code_of, rect_of};
+use super::{Cells, rect_of};
 use crate::area::axis::Axis;
 use crate::area::polygon::{Edge, Polygons, RingNumber};
-use crate::area::shape::Relation;
+use crate::area::shape::{Rect, Relation};
 
 /// The most edges that a leaf is compared with: each takes a look at all points.
 pub(super) const MAX_EDGES: usize = 64;
-
-/// What stands for a code until a point has been asked about: a bit that no code has.
-const UNKNOWN: u8 = 4;
-
-/// The label of a point that some line is too near to.
-const UNSURE: i32 = i32::MIN;
-
-/// The label of a place that has no point.
-const NO_POINT: i32 = i32::MAX;
 
 /// Labels are nearer to zero than this.
 const LABELS: i32 = 1 << 30;
@@ -170,28 +162,21 @@ impl Line {
     }
 
     /// The number of the middle of a point's cells.
-    #[inline(always)]
+    #[cfg(test)]
     const fn number(self, x: f32, y: f32) -> f32 {
         x * self.x + y * self.y + self.constant
     }
 }
 
-/// All bits for a number below zero, else none.
-#[inline(always)]
-const fn is_negative(number: f32) -> i32 {
-    number.to_bits() as i32 >> 31
-}
-
 /// Points that are looked at together.
-const CHUNK: usize = 128;
+const LANES: usize = 16;
 
-/// Points of some labels.
-#[derive(Default)]
+/// How points that are looked at together lie: a bit for each, the lowest for the first. What is neither is outside.
+#[derive(Debug, Clone, Copy, Default)]
 struct Found {
-    /// With a label that has been asked about.
-    known: u64,
-    /// Of these, inside.
     inside: u64,
+    /// May be on an edge.
+    edge: u64,
 }
 
 /// The rings around a leaf's points.
@@ -200,8 +185,8 @@ pub(super) struct Winding<'a> {
     axes: [Axis; 2],
     lines: Vec<Line>,
     steps: Vec<Step>,
-    /// The codes of the labels that have been asked about.
-    known: Vec<(i32, u8)>,
+    /// The labels that have been asked about, and whether their points are inside.
+    known: Vec<(i32, bool)>,
 }
 
 impl<'a> Winding<'a> {
@@ -250,149 +235,122 @@ impl<'a> Winding<'a> {
         dispatch!(Level::new(), simd => self.count_with(simd, cells))
     }
 
+    /// As [`Winding::sort`], in the vectors of the processor at hand.
+    #[inline(always)]
+    fn sort_with(&mut self, simd: impl Simd, cells: Cells<'_>, codes: &mut [u8]) {
+        for (cells, codes) in cells.chunks(LANES).zip(codes.chunks_mut(LANES)) {
+            let found = self.look(simd, cells);
+            for (lane, code) in codes.iter_mut().enumerate() {
+                // EDGE and INSIDE are bits.
+                *code = ((found.inside >> lane) & 1 | ((found.edge >> lane) & 1) << 1) as u8;
+            }
+        }
+    }
+
     /// As [`Winding::count`], in the vectors of the processor at hand.
     #[inline(always)]
-    fn count_with(&mut self, _: impl Simd, cells: Cells<'_>) -> Option<u64> {
+    fn count_with(&mut self, simd: impl Simd, cells: Cells<'_>) -> Option<u64> {
         let mut inside = 0;
-        for (x, y) in cells.x.chunks(CHUNK).zip(cells.y.chunks(CHUNK)) {
-            let cells = Cells { x, y };
-            let mut labels = self.labels(cells);
-            for label in labels.iter_mut().skip(cells.len()) {
-                *label = NO_POINT;
+        for cells in cells.chunks(LANES) {
+            let found = self.look(simd, cells);
+            if found.edge != 0 {
+                return None;
             }
-            let mut found = self.count_known(&labels);
-            if found.known < cells.len() as u64 {
-                inside += self.learn(cells, &labels)?;
-                found = self.count_known(&labels);
-            }
-            inside += found.inside;
+            inside += u64::from(found.inside.count_ones());
         }
         Some(inside)
     }
 
-    /// Counts the points with labels that have been asked about.
+    /// How the points lie, at most [`LANES`].
     #[inline(always)]
-    fn count_known(&self, labels: &[i32; CHUNK]) -> Found {
+    fn look<S: Simd>(&mut self, simd: S, cells: Cells<'_>) -> Found {
+        let (labels, is_unsure) = self.labels(simd, cells);
+        let there = !(!0 << cells.len());
         let mut found = Found::default();
-        for (label, code) in &self.known {
-            let same: i32 = labels.iter().map(|its| i32::from(its == label)).sum();
-            found.known += same as u64;
-            found.inside += if *code == INSIDE { same as u64 } else { 0 };
+        let mut rest = there & !is_unsure.to_bitmask();
+        for (label, is_inside) in &self.known {
+            let same = rest & labels.simd_eq(*label).to_bitmask();
+            found.inside |= if *is_inside { same } else { 0 };
+            rest ^= same;
+        }
+        let unsure = there & is_unsure.to_bitmask();
+        if rest | unsure != 0 {
+            self.ask(cells, labels.as_slice(), rest, unsure, &mut found);
         }
         found
     }
 
-    /// Asks about all labels of the points that have not been asked about; how many points without one are inside, `None`
-    /// if one of these may be on an edge.
+    /// Asks about the labels of `rest`, which are not known yet, and about each of the points that are `unsure`.
     #[cold]
-    fn learn(&mut self, cells: Cells<'_>, labels: &[i32; CHUNK]) -> Option<u64> {
-        let mut inside = 0;
-        let mut last = NO_POINT;
-        for (cells, label) in cells.iter().zip(labels) {
-            if *label == last {
+    fn ask(&mut self, cells: Cells<'_>, labels: &[i32], rest: u64, unsure: u64, found: &mut Found) {
+        for (lane, (cells, label)) in cells.iter().zip(labels).enumerate() {
+            let rect = rect_of(&self.axes, cells);
+            let relation = if (unsure >> lane) & 1 == 1 {
+                self.polygons.relation(&rect)
+            } else if (rest >> lane) & 1 == 1 {
+                self.relation_of(*label, rect)
+            } else {
                 continue;
-            }
-            if *label == UNSURE {
-                match self.polygons.relation(&rect_of(&self.axes, cells)) {
-                    Relation::Border => return None,
-                    Relation::Inside => inside += 1,
-                    Relation::Outside => {}
-                }
-                continue;
-            }
-            last = *label;
-            if !self.known.iter().any(|(known, _)| known == label) {
-                let code = self.ask(cells);
-                self.known.push((*label, code));
+            };
+            match relation {
+                Relation::Outside => {}
+                Relation::Border => found.edge |= 1 << lane,
+                Relation::Inside => found.inside |= 1 << lane,
             }
         }
-        Some(inside)
     }
 
-    /// As [`Winding::sort`], in the vectors of the processor at hand.
+    /// How points with this label lie, of which one is in `rect`. No edge touches that, so any of its places tells.
+    fn relation_of(&mut self, label: i32, rect: Rect) -> Relation {
+        let known = self.known.iter().find(|(known, _)| *known == label);
+        let is_inside = match known {
+            Some((_, is_inside)) => *is_inside,
+            None => {
+                let is_inside = self.polygons.contains(rect.least());
+                self.known.push((label, is_inside));
+                is_inside
+            }
+        };
+        match is_inside {
+            true => Relation::Inside,
+            false => Relation::Outside,
+        }
+    }
+
+    /// The labels of the points, and of which ones a line is too near to tell.
     #[inline(always)]
-    fn sort_with(&mut self, _: impl Simd, cells: Cells<'_>, codes: &mut [u8]) {
-        let chunks = cells.x.chunks(CHUNK).zip(cells.y.chunks(CHUNK));
-        for ((x, y), codes) in chunks.zip(codes.chunks_mut(CHUNK)) {
-            let cells = Cells { x, y };
-            let labels = self.labels(cells);
-            codes.fill(UNKNOWN);
-            for (label, code) in &self.known {
-                put(*label, *code, &labels, codes);
-            }
-            let mut from = 0;
-            while let Some(found) = memchr::memchr(UNKNOWN, codes.get(from..).unwrap_or_default()) {
-                let place = from + found;
-                from = place + 1;
-                let (label, cells) = (labels.get(place).copied(), cells.get(place));
-                let (Some(label), Some(cells), Some(code)) = (label, cells, codes.get_mut(place))
-                else {
-                    break;
-                };
-                if label == UNSURE {
-                    *code = code_of(self.polygons.relation(&rect_of(&self.axes, cells)));
-                } else {
-                    let code = self.ask(cells);
-                    self.known.push((label, code));
-                    put(label, code, &labels, codes);
-                }
-            }
-        }
-    }
-
-    /// The code of a point that no edge touches the cells of: any of their places tells.
-    fn ask(&self, cells: (u16, u16)) -> u8 {
-        match self.polygons.contains(rect_of(&self.axes, cells).least()) {
-            true => INSIDE,
-            false => OUTSIDE,
-        }
-    }
-
-    /// The labels of the points.
-    #[inline(always)]
-    fn labels(&self, cells: Cells<'_>) -> [i32; CHUNK] {
-        let (mut x, mut y) = ([0.0; CHUNK], [0.0; CHUNK]);
-        for ((x, y), cells) in x.iter_mut().zip(&mut y).zip(cells.iter()) {
-            (*x, *y) = (f32::from(cells.0), f32::from(cells.1));
-        }
-        let (mut labels, mut nearest) = ([0; CHUNK], [f32::INFINITY; CHUNK]);
-        // Plain loops over arrays, which become vector instructions.
+    fn labels<S: Simd>(&self, simd: S, cells: Cells<'_>) -> (i32x16<S>, mask32x16<S>) {
+        let [x, y] = [cells.x, cells.y].map(|cells| numbers(simd, cells));
+        let mut labels = i32x16::splat(simd, 0);
+        let mut nearest = f32x16::splat(simd, f32::INFINITY);
+        let none = i32x16::splat(simd, 0);
         for line in &self.lines {
-            for i in 0..CHUNK {
-                let number = line.number(x[i], y[i]);
-                let above_lower = !is_negative(y[i] - line.lower);
-                let below_upper = is_negative(y[i] - line.upper);
-                labels[i] += above_lower & below_upper & is_negative(number) & line.label;
-                let distance = number.abs();
-                nearest[i] = if distance < nearest[i] {
-                    distance
-                } else {
-                    nearest[i]
-                };
-            }
+            let number = x.mul_add(line.x, y.mul_add(line.y, line.constant));
+            let counts = number.simd_lt(0.0) & y.simd_ge(line.lower) & y.simd_lt(line.upper);
+            labels += counts.select(i32x16::splat(simd, line.label), none);
+            nearest = nearest.min(number.abs());
         }
         for step in &self.steps {
-            for i in 0..CHUNK {
-                labels[i] += !is_negative(y[i] - step.height) & step.label;
-            }
+            let counts = y.simd_ge(step.height);
+            labels += counts.select(i32x16::splat(simd, step.label), none);
         }
-        for i in 0..CHUNK {
-            labels[i] = if nearest[i] < Line::UNSURE {
-                UNSURE
-            } else {
-                labels[i]
-            };
-        }
-        labels
+        (labels, nearest.simd_lt(Line::UNSURE))
     }
 }
 
-/// Makes the codes of points with this label `code`.
+/// The cells of at most [`LANES`] points on an axis as numbers, then zeros.
 #[inline(always)]
-fn put(label: i32, code: u8, labels: &[i32; CHUNK], codes: &mut [u8]) {
-    for (old, its) in codes.iter_mut().zip(labels) {
-        *old = if *its == label { code } else { *old };
-    }
+fn numbers<S: Simd>(simd: S, cells: &[[u8; 2]]) -> f32x16<S> {
+    let mut padded = [[0; 2]; LANES];
+    let cells = match cells.as_array() {
+        Some(cells) => cells,
+        None => {
+            padded.iter_mut().zip(cells).for_each(|(to, from)| *to = *from);
+            &padded
+        }
+    };
+    let (low, high) = u16x16::load_array(simd, cells.map(u16::from_le_bytes)).widen();
+    low.combine(high).to_float()
 }
 
 #[cfg(test)]
