@@ -125,6 +125,15 @@ impl Polygons {
             .any(|polygon| polygon.contains(point))
     }
 
+    /// How often the ring winds around the point, see [`Ring::winding_number`], if they are only one ring and the point
+    /// is not on it.
+    pub(super) fn winding_number(&self, point: Point) -> Option<i64> {
+        match self.polygons.as_slice() {
+            [polygon] if polygon.holes.is_empty() => polygon.exterior.winding_number(point),
+            _ => None,
+        }
+    }
+
     /// Hands the edges that have a point in common with `rect` to `visit`, those of a ring one after the other, until it
     /// breaks.
     pub(super) fn each_edge_touching(

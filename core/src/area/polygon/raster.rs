@@ -16,6 +16,8 @@ pub(in crate::area) struct Lines {
     count: usize,
     /// Of lines made by [`Lines::even`], how many there are to a degree.
     per_degree: f64,
+    /// Of these, how many lines a computed place may be off.
+    slack: f64,
 }
 
 impl Lines {
@@ -27,10 +29,12 @@ impl Lines {
             *at = begin(number);
         }
         let per_degree = count as f64 / (end - at[0]);
+        let slack = per_degree * at[0].abs().max(end.abs()) * SLACK;
         Lines {
             at,
             count,
             per_degree,
+            slack,
         }
     }
 
@@ -71,13 +75,17 @@ impl Lines {
         number
     }
 
-    /// One that has `value`, of lines made by [`Lines::even`]; `None` if there is none, or where numbers are too
-    /// coarse.
+    /// The first and the last of lines, made by [`Lines::even`], that have all values from `min` to `max` that any line
+    /// has. There may be one more at either end.
     #[inline]
-    fn find(&self, value: f64) -> Option<usize> {
-        // The cast takes what is no number to 0.
-        let number = (((value - self.first()) * self.per_degree) as usize).min(self.count - 1);
-        (self.begin(number) <= value && value <= self.end(number)).then_some(number)
+    fn span(&self, min: f64, max: f64) -> (usize, usize) {
+        let place = |value: f64| (value - self.first()) * self.per_degree;
+        // The casts take what is no number, or below zero, to 0.
+        let number = |place: f64| (place as usize).min(self.count - 1);
+        (
+            number(place(min) - self.slack),
+            number(place(max) + self.slack),
+        )
     }
 }
 
@@ -202,26 +210,31 @@ impl Raster {
         self.rows[number % MAX_LINES]
     }
 
-    /// How the tiles lie that `rect` is in, if they are even and all of it is in them; else `Border`.
+    /// How the tiles lie that `rect` touches, of a raster made by [`Raster::over`] the bounds of what is inside; `Border`
+    /// may be said of what is not.
     #[inline]
     pub(super) fn relation(&self, rect: &Rect) -> Relation {
-        let found = (
-            self.x.find(rect.min_x),
-            self.x.find(rect.max_x),
-            self.y.find(rect.min_y),
-            self.y.find(rect.max_y),
-        );
-        let (Some(first_column), Some(last_column), Some(first), Some(last)) = found else {
-            return Relation::Border;
+        let bounds = Rect {
+            min_x: self.x.first(),
+            min_y: self.y.first(),
+            max_x: self.x.last(),
+            max_y: self.y.last(),
         };
+        if !bounds.touches(rect) {
+            return Relation::Outside;
+        }
+        let (first_column, last_column) = self.x.span(rect.min_x, rect.max_x);
+        let (first, last) = self.y.span(rect.min_y, rect.max_y);
         let columns = columns(first_column, last_column);
-        let rows = self.rows.get(first..=last).unwrap_or_default();
-        if rows.iter().any(|row| row.touched & columns != 0) {
-            Relation::Border
-        } else if rows.iter().any(|row| row.inside & columns != 0) {
-            Relation::Inside
-        } else {
-            Relation::Outside
+        let (mut touched, mut inside) = (0, 0);
+        for row in self.rows.get(first..=last).unwrap_or_default() {
+            touched |= row.touched & columns;
+            inside |= row.inside & columns;
+        }
+        match (touched, inside) {
+            (0, 0) => Relation::Outside,
+            (0, _) if bounds.covers(rect) => Relation::Inside,
+            _ => Relation::Border,
         }
     }
 }
@@ -277,6 +290,10 @@ impl Slope {
 /// margin's own add `u X` each. The rest is for terms of higher order.
 const MARGIN: f64 = 16.0 / (1u64 << 53) as f64;
 
+/// A bound on the error of a place that [`Lines::span`] computes, in shares of the greater absolute value `X` of the
+/// ends of the lines: where a line begins is off by `5 u X`, the place by `10 u X`. The rest is for terms of higher order.
+const SLACK: f64 = 32.0 / (1u64 << 53) as f64;
+
 /// More than what underflow can add to the error.
 const TINY: f64 = 1e-140;
 
@@ -329,21 +346,28 @@ mod tests {
         }
 
         #[test]
-        fn the_column_of_a_value_has_it(from in -180.0..180.0f64, size in 0.0..1.0f64, share in -0.1..1.1f64) {
+        fn a_span_has_the_values_and_hardly_more(
+            from in -180.0..180.0f64,
+            size in prop_oneof![0.0..1.0f64, 0.0..1e-12f64, 0.0..1e9f64],
+            shares in [-0.1..1.1f64, -0.1..1.1f64],
+        ) {
             let lines = Lines::even(from, from + size);
-            let value = from + share * size;
-            match lines.find(value) {
-                Some(number) => prop_assert!(lines.begin(number) <= value && value <= lines.end(number)),
-                None => prop_assert!(!(1e-9..=1.0 - 1e-9).contains(&share) || size < 1e-9),
-            }
+            let [min, max] = [shares[0].min(shares[1]), shares[0].max(shares[1])].map(|share| from + share * size);
+            let (first, last) = lines.span(min, max);
+            let within = |value: f64| value.clamp(lines.first(), lines.last());
+            prop_assert!(lines.begin(first) <= within(min) && within(max) <= lines.end(last));
+            let is_fine = size > 1e-9;
+            prop_assert!(!is_fine || first == lines.count - 1 || within(min) <= lines.begin(first + 1) + 1e-9 * size);
+            prop_assert!(!is_fine || last == 0 || lines.end(last - 1) - 1e-9 * size <= within(max));
         }
     }
 
     #[test]
     fn lines_may_all_be_one() {
         let lines = Lines::even(7.0, 7.0);
-        assert!(lines.find(7.0).is_some());
-        assert_eq!(lines.find(7.1), None);
-        assert_eq!(lines.find(f64::NAN), None);
+        for (min, max) in [(7.0, 7.0), (6.0, 8.0), (f64::NEG_INFINITY, f64::INFINITY)] {
+            let (first, last) = lines.span(min, max);
+            assert!(first <= last && last < MAX_LINES, "{min} {max}");
+        }
     }
 }

@@ -74,9 +74,18 @@ impl Ring {
         self.blocks.len()
     }
 
-    /// Where the point lies, by the winding number (Sunday, 2001): how often the ring climbs past the point on its
-    /// right less how often it comes down there.
+    /// Where the point lies, by the winding number.
     pub(super) fn place(&self, point: Point) -> Place {
+        match self.winding_number(point) {
+            None => Place::Edge,
+            Some(0) => Place::Outside,
+            Some(_) => Place::Inside,
+        }
+    }
+
+    /// How often the ring climbs past the point on its right less how often it comes down there (Sunday, 2001); `None`
+    /// if the point is on an edge.
+    pub(super) fn winding_number(&self, point: Point) -> Option<i64> {
         let (mut beside, mut near) = (0, 0);
         let blocks = self.blocks.select(|bounds, blocks| {
             if point.lon < bounds.min_x {
@@ -92,16 +101,10 @@ impl Ring {
         });
         for block in blocks {
             for edge in edges_of(&self.positions, block) {
-                match edge.climbs_past(point) {
-                    Some(climbs) => near += climbs,
-                    None => return Place::Edge,
-                }
+                near += edge.climbs_past(point)?;
             }
         }
-        match beside + near {
-            0 => Place::Outside,
-            _ => Place::Inside,
-        }
+        Some(beside + near)
     }
 
     /// Hands the edges that have a point in common with `rect` to `visit`, until it breaks.

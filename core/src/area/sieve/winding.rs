@@ -16,7 +16,7 @@ use fearless_simd::{Level, Simd, dispatch, f32x16, i32x16, mask32x16, u16x16};
 use super::{Cells, rect_of};
 use crate::area::axis::Axis;
 use crate::area::polygon::{Edge, Polygons, RingNumber};
-use crate::area::shape::{Rect, Relation};
+use crate::area::shape::Relation;
 
 /// The most edges that a leaf is compared with: each takes a look at all points.
 pub(super) const MAX_EDGES: usize = 64;
@@ -187,6 +187,9 @@ pub(super) struct Winding<'a> {
     steps: Vec<Step>,
     /// The labels that have been asked about, and whether their points are inside.
     known: Vec<(i32, bool)>,
+    /// The label of what is outside, once one label has been asked about, where there is but one ring: what it does not
+    /// wind around.
+    outside: Option<i32>,
 }
 
 impl<'a> Winding<'a> {
@@ -207,7 +210,8 @@ impl<'a> Winding<'a> {
             axes,
             lines: Vec::with_capacity(edges.len()),
             steps: Vec::new(),
-            known: Vec::with_capacity(8),
+            known: Vec::new(),
+            outside: None,
         };
         let mut unit = 1i32;
         for ring in edges.chunk_by(|(one, _), (other, _)| one == other) {
@@ -266,14 +270,18 @@ impl<'a> Winding<'a> {
     fn look<S: Simd>(&mut self, simd: S, cells: Cells<'_>) -> Found {
         let (labels, is_unsure) = self.labels(simd, cells);
         let there = !(!0 << cells.len());
+        let unsure = there & is_unsure.to_bitmask();
+        let mut rest = there ^ unsure;
         let mut found = Found::default();
-        let mut rest = there & !is_unsure.to_bitmask();
+        if let Some(outside) = self.outside {
+            found.inside = rest & !labels.simd_eq(outside).to_bitmask();
+            rest = 0;
+        }
         for (label, is_inside) in &self.known {
             let same = rest & labels.simd_eq(*label).to_bitmask();
             found.inside |= if *is_inside { same } else { 0 };
             rest ^= same;
         }
-        let unsure = there & is_unsure.to_bitmask();
         if rest | unsure != 0 {
             self.ask(cells, labels.as_slice(), rest, unsure, &mut found);
         }
@@ -283,14 +291,17 @@ impl<'a> Winding<'a> {
     /// Asks about the labels of `rest`, which are not known yet, and about each of the points that are `unsure`.
     #[cold]
     fn ask(&mut self, cells: Cells<'_>, labels: &[i32], rest: u64, unsure: u64, found: &mut Found) {
-        for (lane, (cells, label)) in cells.iter().zip(labels).enumerate() {
-            let rect = rect_of(&self.axes, cells);
-            let relation = if (unsure >> lane) & 1 == 1 {
-                self.polygons.relation(&rect)
-            } else if (rest >> lane) & 1 == 1 {
-                self.relation_of(*label, rect)
-            } else {
+        let mut lanes = rest | unsure;
+        while lanes != 0 {
+            let lane = lanes.trailing_zeros() as usize;
+            lanes &= lanes - 1;
+            let (Some(cells), Some(label)) = (cells.get(lane), labels.get(lane)) else {
                 continue;
+            };
+            let relation = match (unsure >> lane) & 1 {
+                0 if self.is_inside(*label, cells) => Relation::Inside,
+                0 => Relation::Outside,
+                _ => self.polygons.relation(&rect_of(&self.axes, cells)),
             };
             match relation {
                 Relation::Outside => {}
@@ -300,21 +311,25 @@ impl<'a> Winding<'a> {
         }
     }
 
-    /// How points with this label lie, of which one is in `rect`. No edge touches that, so any of its places tells.
-    fn relation_of(&mut self, label: i32, rect: Rect) -> Relation {
-        let known = self.known.iter().find(|(known, _)| *known == label);
-        let is_inside = match known {
-            Some((_, is_inside)) => *is_inside,
-            None => {
-                let is_inside = self.polygons.contains(rect.least());
-                self.known.push((label, is_inside));
-                is_inside
-            }
-        };
-        match is_inside {
-            true => Relation::Inside,
-            false => Relation::Outside,
+    /// Whether points with this label are inside, of which one has these cells. No edge touches these, so any of their
+    /// places tells.
+    fn is_inside(&mut self, label: i32, cells: (u16, u16)) -> bool {
+        if let Some(outside) = self.outside {
+            return label != outside;
         }
+        if let Some((_, is_inside)) = self.known.iter().find(|(known, _)| *known == label) {
+            return *is_inside;
+        }
+        let point = rect_of(&self.axes, cells).least();
+        if let Some(number) = self.polygons.winding_number(point) {
+            // From here to what is outside, the ring is crossed as often as it winds around the point.
+            let outside = i64::from(label) + number;
+            self.outside = i32::try_from(outside).ok();
+            return number != 0;
+        }
+        let is_inside = self.polygons.contains(point);
+        self.known.push((label, is_inside));
+        is_inside
     }
 
     /// The labels of the points, and of which ones a line is too near to tell.
