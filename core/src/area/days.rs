@@ -211,9 +211,11 @@ fn put_varint(bytes: &mut Vec<u8>, mut value: u64) {
 }
 
 /// The number that `bytes` start with; takes it off them.
+#[inline]
 fn take_varint(bytes: &mut &[u8]) -> Result<u64, Corrupt> {
     let mut value = 0;
-    for shift in (0..u64::BITS).step_by(7) {
+    let mut shift = 0;
+    while shift < u64::BITS {
         let (&byte, rest) = bytes
             .split_first()
             .ok_or(Corrupt("a number is cut short"))?;
@@ -226,6 +228,7 @@ fn take_varint(bytes: &mut &[u8]) -> Result<u64, Corrupt> {
         if byte < 0x80 {
             return Ok(value);
         }
+        shift += 7;
     }
     Err(Corrupt("a number has more than 64 bits"))
 }

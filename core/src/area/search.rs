@@ -5,12 +5,15 @@
 //! leaf the cells of its points are compared, and only points whose cell holds the edge are asked for their exact
 //! coordinates.
 //!
+//! Of leaves that lie inside the area and partly in the period, each would have to be read. Where fewer of the same node
+//! lie outside, these are read instead: the node's days less theirs are the days of what lies inside or is cut.
+//!
 //! Nodes are opened a level at a time over all runs, so that a store can fetch many at once.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use super::days::{each_encoded, sum_encoded, week_of};
+use super::days::{each_encoded, week_of};
 use super::leaf::{Exact, LeafRow, Others, Points, Regions};
 use super::node::{self, Summary};
 use super::{Area, Corrupt, End, FANOUT, Relation, id, sieve};
@@ -106,6 +109,9 @@ pub trait Store {
 /// Rows that are fetched at a time: what they take is memory.
 const ROWS_AT_A_TIME: usize = 256;
 
+/// Reading so many leaves takes as long as counting a node's days.
+const DAYS_AS_LEAVES: usize = 2;
+
 /// Counts the trips that `question` asks for.
 ///
 /// # Errors
@@ -123,6 +129,7 @@ pub fn count(
             sign: run.sign,
             known: search.nothing_known(),
             trips: run.trips,
+            is_counted: false,
         });
     }
     while !search.nodes.is_empty() || !search.leaves.is_empty() {
@@ -156,12 +163,15 @@ struct Wanted {
     known: Known,
     /// The trips below it: those that its parent, or its run, says it has. A row that has others is damaged.
     trips: Option<u64>,
+    /// Of a leaf: whether its trips in the period have been counted with its node's, and only those in the area are to
+    /// stay.
+    is_counted: bool,
 }
 
 /// What need not be asked of the trips below a node any more.
 #[derive(Clone, Copy)]
 struct Known {
-    /// Their end lies in the area.
+    /// Their end lies in the area, or none of them does.
     point: bool,
     /// Their other end does, or need not.
     other: bool,
@@ -169,6 +179,17 @@ struct Known {
     region: bool,
     /// Their days lie in the period.
     days: bool,
+}
+
+/// What the summary of a node's child tells.
+#[derive(Clone, Copy)]
+enum Look {
+    /// None of its trips can count.
+    Skip,
+    /// None has its end in the area; what is known of them otherwise.
+    Outside(Known),
+    /// Some may count.
+    Open(Known),
 }
 
 impl Known {
@@ -250,61 +271,94 @@ impl<'q> Search<'q> {
         if wanted.trips.is_some_and(|known| known != trips()) {
             return Err(Corrupt("a node with other trips than it should have").into());
         }
-        let (run, end) = (id::run(wanted.id), id::end(wanted.id));
-        let first = number * FANOUT as u32;
-        for (number, child) in (first..).zip(children.iter()) {
-            let Some(known) = self.look(&child, wanted.known) else {
-                continue;
-            };
-            if known.place() && known.days && !self.spans_weeks(&child) {
-                self.add(week_of(child.first_day), wanted.sign, child.trips as i64);
-                continue;
+        let mut looks = [Look::Skip; FANOUT];
+        let (mut inside, mut outside) = (0, 0);
+        for (look, child) in looks.iter_mut().zip(children.iter()) {
+            *look = self.look(&child, wanted.known);
+            match *look {
+                Look::Open(known) if known.place() && !self.is_told(&child, known) => inside += 1,
+                Look::Outside(known) if !self.is_told(&child, known) => outside += 1,
+                _ => {}
             }
-            let (list, id) = match level {
-                1 => (&mut self.leaves, id::leaf(run, end, number)),
-                _ => (&mut self.nodes, id::node(run, end, level - 1, number)),
+        }
+        let by_place = wanted.known.other && wanted.known.region;
+        let by_days = level == 1 && by_place && outside + DAYS_AS_LEAVES < inside;
+        if by_days {
+            let whole = Wanted {
+                trips: Some(trips()),
+                ..wanted
             };
-            list.push(Wanted {
-                id,
-                sign: wanted.sign,
-                known,
-                trips: Some(child.trips),
-            });
+            self.add_days(&row.days(), whole)?;
+        }
+        let first = number * FANOUT as u32;
+        for ((number, child), look) in (first..).zip(children.iter()).zip(looks) {
+            self.follow(look, number, &child, wanted, by_days);
         }
         Ok(())
     }
 
-    /// What a child's summary tells; none where none of its trips can count.
-    fn look(&self, child: &Summary, known: Known) -> Option<Known> {
+    /// Counts a child of `parent` or puts it down to be opened; `by_days` says that the parent's days have been counted.
+    fn follow(&mut self, look: Look, number: u32, child: &Summary, parent: Wanted, by_days: bool) {
+        let (known, sign) = match (look, by_days) {
+            (Look::Skip, _) | (Look::Outside(_), false) => return,
+            (Look::Open(known), true) if known.place() => return,
+            (Look::Open(known), _) => (known, parent.sign),
+            (Look::Outside(known), true) => (known, -parent.sign),
+        };
+        if self.is_told(child, known) {
+            return self.add(week_of(child.first_day), sign, child.trips as i64);
+        }
+        let (run, end) = (id::run(parent.id), id::end(parent.id));
+        let (list, id) = match id::level(parent.id) {
+            1 => (&mut self.leaves, id::leaf(run, end, number)),
+            level => (&mut self.nodes, id::node(run, end, level - 1, number)),
+        };
+        list.push(Wanted {
+            id,
+            sign,
+            known,
+            trips: Some(child.trips),
+            is_counted: by_days && !known.place(),
+        });
+    }
+
+    /// What a child's summary tells.
+    fn look(&self, child: &Summary, known: Known) -> Look {
         let question = self.question;
         let days = &question.days;
         if child.last_day < days.start || child.first_day >= days.end {
-            return None;
+            return Look::Skip;
         }
         let region = known.region
             || match (child.region, question.region) {
-                (Some(its), Some(wanted)) if its != wanted => return None,
+                (Some(its), Some(wanted)) if its != wanted => return Look::Skip,
                 (its, wanted) => its == wanted,
             };
-        let inside = |known: bool, relation: &dyn Fn() -> Relation| match known {
-            true => Some(true),
-            false => match relation() {
-                Relation::Outside => None,
-                Relation::Border => Some(false),
-                Relation::Inside => Some(true),
-            },
+        let relation = |known: bool, relation: &dyn Fn() -> Relation| match known {
+            true => Relation::Inside,
+            false => relation(),
         };
-        let point = inside(known.point, &|| question.area.relation(&child.bounds))?;
-        let other = inside(known.other, &|| match &child.other {
+        let point = relation(known.point, &|| question.area.relation(&child.bounds));
+        let other = relation(known.other, &|| match &child.other {
             Some(bounds) => question.area.relation(bounds),
             None => Relation::Border,
-        })?;
-        Some(Known {
-            point,
-            other,
+        });
+        let known = Known {
+            point: point != Relation::Border,
+            other: other == Relation::Inside,
             region,
             days: child.first_day >= days.start && child.last_day < days.end,
-        })
+        };
+        match (point, other) {
+            (Relation::Outside, _) => Look::Outside(known),
+            (_, Relation::Outside) => Look::Skip,
+            _ => Look::Open(known),
+        }
+    }
+
+    /// Whether a child's summary tells how many of its trips to count: all, in one week.
+    fn is_told(&self, child: &Summary, known: Known) -> bool {
+        known.place() && known.days && !self.spans_weeks(child)
     }
 
     fn spans_weeks(&self, child: &Summary) -> bool {
@@ -328,21 +382,24 @@ impl<'q> Search<'q> {
 
     /// Counts trips by their days, as a node has them.
     fn add_days(&mut self, days: &[u8], wanted: Wanted) -> Result<(), Corrupt> {
-        let sign = wanted.sign;
-        let trips = sum_encoded(days, i32::MIN..i32::MAX)?;
-        if wanted.trips.is_some_and(|known| known as i64 != trips) {
-            return Err(Corrupt("a node with other days than it should have"));
-        }
         let period = self.question.days.clone();
-        if !self.question.by_week {
-            self.add_trips(sign, sum_encoded(days, period)?);
-            return Ok(());
-        }
-        each_encoded(days, |day, trips| {
+        let (mut trips, mut counted) = (0i64, 0i64);
+        each_encoded(days, |day, count| {
+            trips = trips.saturating_add(count);
             if period.contains(&day) {
-                self.add(week_of(day), sign, trips);
+                match self.question.by_week {
+                    true => self.add(week_of(day), wanted.sign, count),
+                    false => counted = counted.saturating_add(count),
+                }
             }
-        })
+        })?;
+        self.add_trips(wanted.sign, counted);
+        match wanted.trips {
+            Some(known) if known as i64 != trips => {
+                Err(Corrupt("a node with other days than it should have"))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Looks at the points of a leaf.
@@ -357,21 +414,32 @@ impl<'q> Search<'q> {
         }
         let slice = points.slice(self.question.days.clone());
         let known = wanted.known;
+        let all = |places: Range<usize>| places.len() as i64;
+        if wanted.is_counted {
+            self.count_places(&points, slice.clone(), -wanted.sign, all);
+        }
+        if known.place() {
+            self.count_places(&points, slice, wanted.sign, all);
+            return Ok(());
+        }
         if !known.point {
             self.answer.effort.points_tested += slice.len() as u64;
         }
-        if known.other && known.region && !self.question.by_week {
-            let whole = match known.point {
-                true => Some(slice.len() as u64),
-                false => sieve::count(self.question.area, &points, slice.clone()),
-            };
-            if let Some(trips) = whole {
-                self.add_trips(wanted.sign, trips as i64);
-                return Ok(());
-            }
+        if known.other
+            && known.region
+            && !self.question.by_week
+            && let Some(trips) = sieve::count(self.question.area, &points, slice.clone())
+        {
+            self.add_trips(wanted.sign, trips as i64);
+            return Ok(());
         }
         self.decide(known, &points, slice.clone(), row)?;
-        self.count_codes(&points, slice, wanted.sign);
+        let codes = std::mem::take(&mut self.codes);
+        self.count_places(&points, slice, wanted.sign, |places| {
+            let codes = codes.get(places).unwrap_or_default();
+            codes.iter().map(|code| i64::from(*code)).sum()
+        });
+        self.codes = codes;
         Ok(())
     }
 
@@ -445,36 +513,37 @@ impl<'q> Search<'q> {
         }
     }
 
-    fn count_codes(&mut self, points: &Points<'_>, slice: Range<usize>, sign: i64) {
-        let codes = std::mem::take(&mut self.codes);
-        let trips = |range: Range<usize>| -> i64 {
-            let codes = codes.get(range).unwrap_or_default();
-            codes.iter().map(|code| i64::from(*code)).sum()
-        };
-        if self.question.by_week {
-            // Days ascend, so the trips of a week lie together: it is looked up once.
-            let mut last: Option<(i32, Range<usize>)> = None;
-            points.each_day(|day, places| {
-                let (from, to) = (places.start.max(slice.start), places.end.min(slice.end));
-                if from >= to {
-                    return;
-                }
-                let places = from - slice.start..to - slice.start;
-                match &mut last {
-                    Some((week, before)) if *week == week_of(day) => before.end = places.end,
-                    _ => {
-                        if let Some((week, before)) = last.replace((week_of(day), places)) {
-                            self.add(week, sign, trips(before));
-                        }
+    /// Counts trips of a slice of a leaf: `trips` says how many of them there are in places of the slice.
+    fn count_places(
+        &mut self,
+        points: &Points<'_>,
+        slice: Range<usize>,
+        sign: i64,
+        trips: impl Fn(Range<usize>) -> i64,
+    ) {
+        if !self.question.by_week {
+            self.add_trips(sign, trips(0..slice.len()));
+            return;
+        }
+        // Days ascend, so the trips of a week lie together: it is looked up once.
+        let mut last: Option<(i32, Range<usize>)> = None;
+        points.each_day(|day, places| {
+            let (from, to) = (places.start.max(slice.start), places.end.min(slice.end));
+            if from >= to {
+                return;
+            }
+            let places = from - slice.start..to - slice.start;
+            match &mut last {
+                Some((week, before)) if *week == week_of(day) => before.end = places.end,
+                _ => {
+                    if let Some((week, before)) = last.replace((week_of(day), places)) {
+                        self.add(week, sign, trips(before));
                     }
                 }
-            });
-            if let Some((week, places)) = last {
-                self.add(week, sign, trips(places));
             }
-        } else {
-            self.add_trips(sign, trips(0..codes.len()));
+        });
+        if let Some((week, places)) = last {
+            self.add(week, sign, trips(places));
         }
-        self.codes = codes;
     }
 }

@@ -360,7 +360,10 @@ fn numbers<S: Simd>(simd: S, cells: &[[u8; 2]]) -> f32x16<S> {
     let cells = match cells.as_array() {
         Some(cells) => cells,
         None => {
-            padded.iter_mut().zip(cells).for_each(|(to, from)| *to = *from);
+            padded
+                .iter_mut()
+                .zip(cells)
+                .for_each(|(to, from)| *to = *from);
             &padded
         }
     };
