@@ -156,7 +156,7 @@ pub fn each_encoded(mut bytes: &[u8], mut visit: impl FnMut(i32, i64)) -> Result
     const RANGE: Corrupt = Corrupt("a day is out of range");
     let mut next = None;
     while !bytes.is_empty() {
-        let day = take_varint(&mut bytes)?;
+        let (day, count) = take_pair(&mut bytes)?;
         let day = match next {
             None => unzigzag(day),
             Some(next) => i64::try_from(day)
@@ -164,7 +164,7 @@ pub fn each_encoded(mut bytes: &[u8], mut visit: impl FnMut(i32, i64)) -> Result
                 .and_then(|skipped| skipped.checked_add(next))
                 .ok_or(RANGE)?,
         };
-        let count = unzigzag(take_varint(&mut bytes)?);
+        let count = unzigzag(count);
         if count == 0 {
             return Err(Corrupt("a day has no trips"));
         }
@@ -208,6 +208,24 @@ fn put_varint(bytes: &mut Vec<u8>, mut value: u64) {
         value >>= 7;
     }
     bytes.push(value as u8);
+}
+
+/// The two numbers that `bytes` start with; takes them off.
+#[inline(always)]
+fn take_pair(bytes: &mut &[u8]) -> Result<(u64, u64), Corrupt> {
+    // Most have one byte and then one or two, by chance: no branch tells these apart.
+    if let Some([first, low, high]) = bytes.first_chunk()
+        && (first | (low & high)) < 0x80
+    {
+        let has_high = low >> 7;
+        let high = high & has_high.wrapping_neg();
+        *bytes = bytes.get(2 + usize::from(has_high)..).unwrap_or_default();
+        return Ok((
+            u64::from(*first),
+            u64::from(low & 0x7f) | u64::from(high) << 7,
+        ));
+    }
+    Ok((take_varint(bytes)?, take_varint(bytes)?))
 }
 
 /// The number that `bytes` start with; takes it off them.
