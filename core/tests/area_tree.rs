@@ -204,9 +204,9 @@ proptest! {
     }
 }
 
-#[test]
-fn a_tree_of_three_levels_answers_as_looking_does() {
-    let entries: Vec<Entry> = (0..200_000)
+/// Trips of 700 days between 14 and 14.3 degrees east, 50 and 50.2 degrees north.
+fn city() -> Vec<Entry> {
+    (0..200_000)
         .map(|number: i32| {
             let place =
                 |step: i32, modulus: i32| f64::from(number.wrapping_mul(step).rem_euclid(modulus));
@@ -223,7 +223,12 @@ fn a_tree_of_three_levels_answers_as_looking_does() {
                 region_id: (number % 5 / 4 + 1) as i16,
             }
         })
-        .collect();
+        .collect()
+}
+
+#[test]
+fn a_tree_of_three_levels_answers_as_looking_does() {
+    let entries = city();
     let mut forest = Forest::default();
     forest.plant(1, &entries);
     assert_eq!(forest.runs(End::Origin)[0].height, 2);
@@ -241,6 +246,49 @@ fn a_tree_of_three_levels_answers_as_looking_does() {
         }]);
         agree(&mut forest, &entries, &area, 100..131);
         agree(&mut forest, &entries, &area, i32::MIN..i32::MAX);
+    }
+}
+
+#[test]
+fn a_month_in_most_of_a_city_reads_what_lies_outside_and_not_what_lies_inside() {
+    let entries = city();
+    let gone: Vec<Entry> = entries.iter().step_by(3).copied().collect();
+    let left: Vec<Entry> = (0..entries.len())
+        .filter(|place| place % 3 != 0)
+        .filter_map(|place| entries.get(place).copied())
+        .collect();
+    let mut forest = Forest::default();
+    forest.plant(1, &entries);
+    forest.plant(-1, &gone);
+    let most = [
+        vec![[14.0, 50.0], [14.28, 50.0], [14.28, 50.2], [14.0, 50.2]],
+        vec![[14.0, 50.0], [14.3, 50.01], [14.3, 50.2], [14.02, 50.2]],
+    ];
+    for ring in most {
+        let area = Area::polygons(vec![vec![ring]]).unwrap();
+        agree(&mut forest, &left, &area, 100..131);
+        let question = Question {
+            end: End::Origin,
+            area: &area,
+            both: false,
+            days: 100..131,
+            region: None,
+            by_week: false,
+        };
+        let run = &forest.runs(End::Origin)[..1];
+        let effort = |question: &Question<'_>, forest: &mut Forest| {
+            count(question, run, forest).unwrap().effort
+        };
+        let month = effort(&question, &mut forest);
+        let ever = Question {
+            days: i32::MIN..i32::MAX,
+            ..question
+        };
+        // For all of the time, only what the edge cuts is read.
+        let cut = effort(&ever, &mut forest).leaves_read;
+        let leaves = entries.len() as u64 / 1_000;
+        assert!(cut < leaves / 3, "{cut} of {leaves}");
+        assert!(month.leaves_read < 2 * cut, "{} {cut}", month.leaves_read);
     }
 }
 
