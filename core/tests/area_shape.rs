@@ -64,7 +64,11 @@ fn polygons() -> impl Strategy<Value = Polygons> {
         2 => star_with_holes(),
         1 => bow_tie(),
     ];
-    prop::collection::vec(polygon, 0..12)
+    let lone_ring = prop_oneof![any_ring(), star([0.0, 0.0], 7.0, 80)];
+    prop_oneof![
+        2 => prop::collection::vec(polygon, 0..12),
+        1 => lone_ring.prop_map(|ring| vec![vec![ring]]),
+    ]
 }
 
 /// The same polygons for the other implementation.
