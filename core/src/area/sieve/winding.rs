@@ -373,7 +373,11 @@ fn numbers<S: Simd>(simd: S, cells: &[[u8; 2]]) -> f32x16<S> {
 
 #[cfg(test)]
 mod tests {
+    use std::ops::ControlFlow;
+
+    use super::super::{EDGE, INSIDE};
     use super::*;
+    use crate::ingest::parse::point::Point;
     use proptest::prelude::*;
     use robust::{Coord, orient2d};
 
@@ -441,6 +445,69 @@ mod tests {
                     prop_assert!(side != 0.0, "{} on the line", number);
                     prop_assert_eq!(number > 0.0, side > 0.0, "{} {}", number, side);
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn codes_are_the_same_in_the_vectors_of_any_processor() {
+        let corner = |number: i32| {
+            let turn = f64::from(number) / 50.0 * std::f64::consts::TAU;
+            let radius = 0.004 + 0.004 * f64::from(number * 7 % 11) / 11.0;
+            [14.4 + radius * turn.cos(), 50.1 + radius * turn.sin()]
+        };
+        let star: Vec<_> = (0..50).map(corner).collect();
+        let triangle = vec![[14.4, 50.1], [14.409, 50.101], [14.402, 50.108]];
+        let share = |number: i32, of: i32| f64::from(number * of % 9_973) / 9_973.0;
+        let at = |number: i32| Point {
+            lon: 14.39 + 0.02 * share(number, 331),
+            lat: 50.09 + 0.02 * share(number, 577),
+        };
+        let points: Vec<Point> = (0..935).map(at).collect();
+        let x = Axis::fit(points.iter().map(|point| point.lon));
+        let y = Axis::fit(points.iter().map(|point| point.lat));
+        let cells_of = |axis: &Axis, value: fn(&Point) -> f64| -> Vec<[u8; 2]> {
+            let cells = points.iter().map(|point| axis.cell(value(point)));
+            cells.map(u16::to_le_bytes).collect()
+        };
+        let (x_cells, y_cells) = (
+            cells_of(&x, |point| point.lon),
+            cells_of(&y, |point| point.lat),
+        );
+        let cells = Cells {
+            x: &x_cells,
+            y: &y_cells,
+        };
+        let here = Level::new();
+        let levels = [
+            Some(here),
+            Some(Level::baseline()),
+            here.as_avx2().map(Simd::level),
+        ];
+        for rings in [vec![star.clone()], vec![star, triangle]] {
+            let polygons = rings.into_iter().map(|ring| vec![ring]).collect();
+            let polygons = Polygons::new(polygons).unwrap();
+            let mut edges = Vec::new();
+            let _ = polygons.each_edge_touching(&Axis::bounds(&x, &y), &mut |ring, edge| {
+                edges.push((ring, edge));
+                ControlFlow::Continue(())
+            });
+            for level in levels.into_iter().flatten() {
+                let mut codes = vec![0; points.len()];
+                let mut winding = Winding::of(&polygons, [x, y], &edges).unwrap();
+                dispatch!(level, simd => winding.sort_with(simd, cells, &mut codes));
+                let mut on_edge = 0;
+                for (point, code) in points.iter().zip(&codes) {
+                    match *code {
+                        EDGE => on_edge += 1,
+                        code => assert_eq!(code == INSIDE, polygons.contains(*point), "{level:?}"),
+                    }
+                }
+                assert!(on_edge < 5, "{on_edge}");
+                let inside = codes.iter().filter(|code| **code == INSIDE).count();
+                let mut winding = Winding::of(&polygons, [x, y], &edges).unwrap();
+                let count = dispatch!(level, simd => winding.count_with(simd, cells));
+                assert_eq!(count, (on_edge == 0).then_some(inside as u64));
             }
         }
     }
