@@ -229,11 +229,9 @@ fn take_pair(bytes: &mut &[u8]) -> Result<(u64, u64), Corrupt> {
 }
 
 /// The number that `bytes` start with; takes it off them.
-#[inline]
 fn take_varint(bytes: &mut &[u8]) -> Result<u64, Corrupt> {
     let mut value = 0;
-    let mut shift = 0;
-    while shift < u64::BITS {
+    for shift in (0..u64::BITS).step_by(7) {
         let (&byte, rest) = bytes
             .split_first()
             .ok_or(Corrupt("a number is cut short"))?;
@@ -246,7 +244,6 @@ fn take_varint(bytes: &mut &[u8]) -> Result<u64, Corrupt> {
         if byte < 0x80 {
             return Ok(value);
         }
-        shift += 7;
     }
     Err(Corrupt("a number has more than 64 bits"))
 }

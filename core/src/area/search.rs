@@ -257,18 +257,16 @@ impl<'q> Search<'q> {
     fn node(&mut self, wanted: Wanted, row: &dyn NodeRow) -> Result<(), Error> {
         self.answer.effort.nodes_opened += 1;
         if wanted.known.place() {
-            return Ok(self.add_days(&row.days(), wanted)?);
+            return Ok(self.add_days(&row.days(), wanted.sign, wanted.trips)?);
         }
         let children = node::parse(row.children())?;
         let (level, number) = (id::level(wanted.id), id::node_number(wanted.id));
         if children.len() > FANOUT || level == 0 {
             return Err(Corrupt("a node with too many children, or below the leaves").into());
         }
-        let trips = || {
-            let trips = children.iter().map(|child| child.trips);
-            trips.fold(0, u64::saturating_add)
-        };
-        if wanted.trips.is_some_and(|known| known != trips()) {
+        let trips = children.iter().map(|child| child.trips);
+        let trips = trips.fold(0, u64::saturating_add);
+        if wanted.trips.is_some_and(|known| known != trips) {
             return Err(Corrupt("a node with other trips than it should have").into());
         }
         let mut looks = [Look::Skip; FANOUT];
@@ -284,11 +282,7 @@ impl<'q> Search<'q> {
         let by_place = wanted.known.other && wanted.known.region;
         let by_days = level == 1 && by_place && outside + DAYS_AS_LEAVES < inside;
         if by_days {
-            let whole = Wanted {
-                trips: Some(trips()),
-                ..wanted
-            };
-            self.add_days(&row.days(), whole)?;
+            self.add_days(&row.days(), wanted.sign, Some(trips))?;
         }
         let first = number * FANOUT as u32;
         for ((number, child), look) in (first..).zip(children.iter()).zip(looks) {
@@ -338,21 +332,26 @@ impl<'q> Search<'q> {
             true => Relation::Inside,
             false => relation(),
         };
+        let known_with = |point, other| Known {
+            point,
+            other,
+            region,
+            days: child.first_day >= days.start && child.last_day < days.end,
+        };
         let point = relation(known.point, &|| question.area.relation(&child.bounds));
+        if point == Relation::Outside {
+            return Look::Outside(known_with(true, known.other));
+        }
         let other = relation(known.other, &|| match &child.other {
             Some(bounds) => question.area.relation(bounds),
             None => Relation::Border,
         });
-        let known = Known {
-            point: point != Relation::Border,
-            other: other == Relation::Inside,
-            region,
-            days: child.first_day >= days.start && child.last_day < days.end,
-        };
-        match (point, other) {
-            (Relation::Outside, _) => Look::Outside(known),
-            (_, Relation::Outside) => Look::Skip,
-            _ => Look::Open(known),
+        match other {
+            Relation::Outside => Look::Skip,
+            other => Look::Open(known_with(
+                point == Relation::Inside,
+                other == Relation::Inside,
+            )),
         }
     }
 
@@ -380,21 +379,21 @@ impl<'q> Search<'q> {
         self.answer.trips = self.answer.trips.saturating_add(trips);
     }
 
-    /// Counts trips by their days, as a node has them.
-    fn add_days(&mut self, days: &[u8], wanted: Wanted) -> Result<(), Corrupt> {
+    /// Counts trips by their days, as a node has them; `known` is how many these must be, where that is known.
+    fn add_days(&mut self, days: &[u8], sign: i64, known: Option<u64>) -> Result<(), Corrupt> {
         let period = self.question.days.clone();
         let (mut trips, mut counted) = (0i64, 0i64);
         each_encoded(days, |day, count| {
             trips = trips.saturating_add(count);
             if period.contains(&day) {
                 match self.question.by_week {
-                    true => self.add(week_of(day), wanted.sign, count),
+                    true => self.add(week_of(day), sign, count),
                     false => counted = counted.saturating_add(count),
                 }
             }
         })?;
-        self.add_trips(wanted.sign, counted);
-        match wanted.trips {
+        self.add_trips(sign, counted);
+        match known {
             Some(known) if known as i64 != trips => {
                 Err(Corrupt("a node with other days than it should have"))
             }

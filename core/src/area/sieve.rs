@@ -121,6 +121,13 @@ const fn code_of(relation: Relation) -> u8 {
     }
 }
 
+/// The code that bits of two words say: whether a point is inside, and else whether it may be on an edge.
+#[inline]
+const fn code_of_bits(inside: u64, edge: u64, bit: usize) -> u8 {
+    // EDGE and INSIDE are bits.
+    ((inside >> bit) & 1 | ((edge >> bit) & 1) << 1) as u8
+}
+
 /// The cells of some points.
 #[derive(Debug, Clone, Copy)]
 struct Cells<'a> {

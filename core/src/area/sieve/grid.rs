@@ -1,6 +1,6 @@
 //! How the points of a leaf lie to polygons: by a raster over the leaf, and by the edges where these touch its tiles.
 
-use super::{Cells, EDGE, code_of, rect_of};
+use super::{Cells, EDGE, code_of, code_of_bits, rect_of};
 use crate::area::axis::Axis;
 use crate::area::polygon::{Edge, Lines, MAX_LINES, Polygons, Raster, RingNumber};
 use crate::area::shape::{Rect, Relation};
@@ -52,8 +52,7 @@ impl<'a> Grid<'a> {
         for (cells, code) in cells.iter().zip(&mut *codes) {
             let (column, row) = self.place(cells);
             let row = self.raster.row(row);
-            // EDGE and INSIDE are bits.
-            *code = ((row.inside >> column) & 1 | ((row.touched >> column) & 1) << 1) as u8;
+            *code = code_of_bits(row.inside, row.touched, column);
         }
         let mut from = 0;
         while let Some(found) = memchr::memchr(EDGE, codes.get(from..).unwrap_or_default()) {

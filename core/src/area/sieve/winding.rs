@@ -13,7 +13,7 @@
 use fearless_simd::prelude::*;
 use fearless_simd::{Level, Simd, dispatch, f32x16, i32x16, mask32x16, u16x16};
 
-use super::{Cells, rect_of};
+use super::{Cells, code_of_bits, rect_of};
 use crate::area::axis::Axis;
 use crate::area::polygon::{Edge, Polygons, RingNumber};
 use crate::area::shape::Relation;
@@ -161,10 +161,10 @@ impl Line {
         Some((line, step.map(|(height, label)| Step { height, label })))
     }
 
-    /// The number of the middle of a point's cells.
-    #[cfg(test)]
-    const fn number(self, x: f32, y: f32) -> f32 {
-        x * self.x + y * self.y + self.constant
+    /// The numbers of the middles of points' cells.
+    #[inline(always)]
+    fn numbers<S: Simd>(&self, x: f32x16<S>, y: f32x16<S>) -> f32x16<S> {
+        x.mul_add(self.x, y.mul_add(self.y, self.constant))
     }
 }
 
@@ -245,8 +245,7 @@ impl<'a> Winding<'a> {
         for (cells, codes) in cells.chunks(LANES).zip(codes.chunks_mut(LANES)) {
             let found = self.look(simd, cells);
             for (lane, code) in codes.iter_mut().enumerate() {
-                // EDGE and INSIDE are bits.
-                *code = ((found.inside >> lane) & 1 | ((found.edge >> lane) & 1) << 1) as u8;
+                *code = code_of_bits(found.inside, found.edge, lane);
             }
         }
     }
@@ -335,15 +334,15 @@ impl<'a> Winding<'a> {
     /// The labels of the points, and of which ones a line is too near to tell.
     #[inline(always)]
     fn labels<S: Simd>(&self, simd: S, cells: Cells<'_>) -> (i32x16<S>, mask32x16<S>) {
-        let [x, y] = [cells.x, cells.y].map(|cells| numbers(simd, cells));
+        let [x, y] = [cells.x, cells.y].map(|cells| floats(simd, cells));
         let mut labels = i32x16::splat(simd, 0);
         let mut nearest = f32x16::splat(simd, f32::INFINITY);
         let none = i32x16::splat(simd, 0);
         for line in &self.lines {
-            let number = x.mul_add(line.x, y.mul_add(line.y, line.constant));
-            let counts = number.simd_lt(0.0) & y.simd_ge(line.lower) & y.simd_lt(line.upper);
+            let numbers = line.numbers(x, y);
+            let counts = numbers.simd_lt(0.0) & y.simd_ge(line.lower) & y.simd_lt(line.upper);
             labels += counts.select(i32x16::splat(simd, line.label), none);
-            nearest = nearest.min(number.abs());
+            nearest = nearest.min(numbers.abs());
         }
         for step in &self.steps {
             let counts = y.simd_ge(step.height);
@@ -353,9 +352,9 @@ impl<'a> Winding<'a> {
     }
 }
 
-/// The cells of at most [`LANES`] points on an axis as numbers, then zeros.
+/// The cells of at most [`LANES`] points on an axis as floats, then zeros.
 #[inline(always)]
-fn numbers<S: Simd>(simd: S, cells: &[[u8; 2]]) -> f32x16<S> {
+fn floats<S: Simd>(simd: S, cells: &[[u8; 2]]) -> f32x16<S> {
     let mut padded = [[0; 2]; LANES];
     let cells = match cells.as_array() {
         Some(cells) => cells,
@@ -373,10 +372,10 @@ fn numbers<S: Simd>(simd: S, cells: &[[u8; 2]]) -> f32x16<S> {
 
 #[cfg(test)]
 mod tests {
-    use std::ops::ControlFlow;
-
-    use super::super::{EDGE, INSIDE};
+    use super::super::{EDGE, INSIDE, axes_of, edges_of};
     use super::*;
+    use crate::area::leaf::{self, Points};
+    use crate::area::{End, Entry};
     use crate::ingest::parse::point::Point;
     use proptest::prelude::*;
     use robust::{Coord, orient2d};
@@ -434,7 +433,9 @@ mod tests {
             };
             for (lon, lat) in lons.iter().zip(&lats) {
                 let [x, y] = [axes[0].cell(*lon), axes[1].cell(*lat)].map(f32::from);
-                let number = line.number(x, y);
+                let number = dispatch!(Level::new(), simd => {
+                    line.numbers(f32x16::splat(simd, x), f32x16::splat(simd, y)).as_slice()[0]
+                });
                 let coord = |[x, y]: [f64; 2]| Coord { x, y };
                 let [lower, upper] = match edge.to[1] >= edge.from[1] {
                     true => [edge.from, edge.to],
@@ -459,25 +460,17 @@ mod tests {
         let star: Vec<_> = (0..50).map(corner).collect();
         let triangle = vec![[14.4, 50.1], [14.409, 50.101], [14.402, 50.108]];
         let share = |number: i32, of: i32| f64::from(number * of % 9_973) / 9_973.0;
-        let at = |number: i32| Point {
-            lon: 14.39 + 0.02 * share(number, 331),
-            lat: 50.09 + 0.02 * share(number, 577),
+        let entry = |number: i32| {
+            let point = Point {
+                lon: 14.39 + 0.02 * share(number, 331),
+                lat: 50.09 + 0.02 * share(number, 577),
+            };
+            Entry::new(point, point, 0, 1)
         };
-        let points: Vec<Point> = (0..935).map(at).collect();
-        let x = Axis::fit(points.iter().map(|point| point.lon));
-        let y = Axis::fit(points.iter().map(|point| point.lat));
-        let cells_of = |axis: &Axis, value: fn(&Point) -> f64| -> Vec<[u8; 2]> {
-            let cells = points.iter().map(|point| axis.cell(value(point)));
-            cells.map(u16::to_le_bytes).collect()
-        };
-        let (x_cells, y_cells) = (
-            cells_of(&x, |point| point.lon),
-            cells_of(&y, |point| point.lat),
-        );
-        let cells = Cells {
-            x: &x_cells,
-            y: &y_cells,
-        };
+        let mut entries: Vec<Entry> = (0..935).map(entry).collect();
+        let leaf = leaf::encode(&mut entries, End::Destination);
+        let points = Points::parse(&leaf.points).unwrap();
+        let (axes, cells) = (axes_of(&points), Cells::of(&points, 0..points.len()));
         let here = Level::new();
         let levels = [
             Some(here),
@@ -487,17 +480,13 @@ mod tests {
         for rings in [vec![star.clone()], vec![star, triangle]] {
             let polygons = rings.into_iter().map(|ring| vec![ring]).collect();
             let polygons = Polygons::new(polygons).unwrap();
-            let mut edges = Vec::new();
-            let _ = polygons.each_edge_touching(&Axis::bounds(&x, &y), &mut |ring, edge| {
-                edges.push((ring, edge));
-                ControlFlow::Continue(())
-            });
+            let edges = edges_of(&polygons, &points);
             for level in levels.into_iter().flatten() {
                 let mut codes = vec![0; points.len()];
-                let mut winding = Winding::of(&polygons, [x, y], &edges).unwrap();
+                let mut winding = Winding::of(&polygons, axes, &edges).unwrap();
                 dispatch!(level, simd => winding.sort_with(simd, cells, &mut codes));
                 let mut on_edge = 0;
-                for (point, code) in points.iter().zip(&codes) {
+                for (Entry { point, .. }, code) in entries.iter().zip(&codes) {
                     match *code {
                         EDGE => on_edge += 1,
                         code => assert_eq!(code == INSIDE, polygons.contains(*point), "{level:?}"),
@@ -505,7 +494,7 @@ mod tests {
                 }
                 assert!(on_edge < 5, "{on_edge}");
                 let inside = codes.iter().filter(|code| **code == INSIDE).count();
-                let mut winding = Winding::of(&polygons, [x, y], &edges).unwrap();
+                let mut winding = Winding::of(&polygons, axes, &edges).unwrap();
                 let count = dispatch!(level, simd => winding.count_with(simd, cells));
                 assert_eq!(count, (on_edge == 0).then_some(inside as u64));
             }
