@@ -1,14 +1,13 @@
 //! Blocks become batches: the tuples of the rows that can be loaded, and the rows that cannot.
 
-use std::borrow::Cow;
 use std::fmt;
 
-use hashbrown::HashMap;
 use memchr::memchr;
 
 use super::header::Header;
 use super::marks::Marks;
-use super::parse::{name, point, time};
+use super::name_ids::{Name, NameIds};
+use super::parse::{point, time};
 use super::record::{Fields, Record, Records, Row};
 use super::source::Block;
 use super::tuple::trip_id;
@@ -340,75 +339,5 @@ fn or_empty(column: Column, field: &[u8], reason: impl Fn(&[u8]) -> Reason) -> R
         Reason::Empty(column)
     } else {
         reason(field)
-    }
-}
-
-/// A name of a row: one with an id, or one that is new to the parser.
-enum Name<'a> {
-    Known(i16),
-    New(Cow<'a, str>),
-}
-
-impl Name<'_> {
-    /// The id of the name; a new one is asked for and kept.
-    #[inline]
-    fn id(
-        self,
-        dimension: Dimension,
-        names: &mut impl Names,
-        known: &mut NameIds,
-    ) -> Result<i16, Error> {
-        match self {
-            Name::Known(id) => Ok(id),
-            Name::New(name) => {
-                let id = names.id(dimension, &name)?;
-                known.ids.insert(name.as_bytes().into(), id);
-                Ok(id)
-            }
-        }
-    }
-}
-
-/// The names of a dimension that have an id already. There can be 32,767 at the most.
-#[derive(Debug)]
-struct NameIds {
-    ids: HashMap<Box<[u8]>, i16>,
-    /// Names that were looked up lately, each in its own place: most rows have one of a few.
-    recent: [Option<(Box<[u8]>, i16)>; RECENT],
-}
-
-const RECENT: usize = 64;
-
-impl Default for NameIds {
-    fn default() -> Self {
-        NameIds {
-            ids: HashMap::default(),
-            recent: [const { None }; RECENT],
-        }
-    }
-}
-
-impl NameIds {
-    /// The name in `field`. A name is its own normal form, so a field that is spelled like a known
-    /// name needs no look at its characters.
-    #[inline]
-    fn find<'a>(&mut self, field: &'a [u8]) -> Result<Name<'a>, name::NameError> {
-        let [first, middle, last] = [0, field.len() / 2, field.len().wrapping_sub(1)]
-            .map(|at| usize::from(field.get(at).copied().unwrap_or_default()));
-        let place = (first ^ (middle * 5) ^ (last * 11) ^ field.len()) % RECENT;
-        if let Some((name, id)) = &self.recent[place]
-            && **name == *field
-        {
-            return Ok(Name::Known(*id));
-        }
-        if let Some(id) = self.ids.get(field) {
-            self.recent[place] = Some((field.into(), *id));
-            return Ok(Name::Known(*id));
-        }
-        let name = name::parse(field)?;
-        Ok(match self.ids.get(name.as_bytes()) {
-            Some(id) => Name::Known(*id),
-            None => Name::New(name),
-        })
     }
 }

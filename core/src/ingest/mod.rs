@@ -9,6 +9,7 @@ pub mod batch;
 pub mod blocks;
 pub mod header;
 pub mod marks;
+mod name_ids;
 pub mod parse;
 pub mod pipeline;
 pub mod record;

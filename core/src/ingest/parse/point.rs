@@ -6,6 +6,8 @@
 
 use std::fmt;
 
+use super::decimal;
+
 /// The spatial reference system of every point.
 pub const SRID: u32 = 4326;
 
@@ -116,6 +118,9 @@ impl Point {
 /// `POINT (x y)` with plain decimal numbers; `None` leaves the field to [`exact`].
 fn canonical(field: &[u8]) -> Option<Point> {
     let inside = field.strip_prefix(b"POINT (")?.strip_suffix(b")")?;
+    if let Some((lon, lat)) = decimal::parse_two(inside) {
+        return Some(Point { lon, lat });
+    }
     // PostGIS takes an exponent in `5e1` but not in `5.e1`: the exact path knows. No byte of a plain number, but every
     // letter, has this bit.
     const LETTER: u8 = 0x40;
