@@ -100,7 +100,7 @@ pub fn register() {
     GucRegistry::define_int_guc(
         c"trips_ext.parser_threads",
         c"Threads of a session that parse a file during trips_ingest.",
-        c"0 means one fewer than the machine has cores, and at most 4.",
+        c"0 means as many as the machine has cores, and at most 4.",
         &PARSER_THREADS,
         0,
         64,
@@ -390,9 +390,7 @@ pub fn cores() -> usize {
 }
 
 fn automatic_parser_threads() -> usize {
-    cores()
-        .saturating_sub(1)
-        .clamp(1, MOST_AUTOMATIC_PARSER_THREADS)
+    cores().clamp(1, MOST_AUTOMATIC_PARSER_THREADS)
 }
 
 fn text(setting: &GucSetting<Option<CString>>) -> String {
