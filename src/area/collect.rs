@@ -11,6 +11,7 @@ use trips_core::area::indexer::{BYTES_PER_ENTRY, Indexer, Step};
 
 use super::writer::{Run, Tables, Writer};
 use crate::postgres::disk::Use;
+use crate::postgres::large_pages;
 use crate::postgres::signals::AllBlocked;
 use crate::settings;
 use crate::threads::{self, Registered};
@@ -96,6 +97,7 @@ impl<'t> Collector<'t> {
             if collected.capacity() == 0 {
                 // Memory that is not written to costs nothing; moving what is there does.
                 collected.reserve_exact(capacity);
+                large_pages::ask_for(collected.spare_capacity_mut());
             }
             let room = capacity.saturating_sub(collected.len());
             let (now, later) = entries.split_at(room.min(entries.len()));

@@ -11,6 +11,7 @@ pub mod exit;
 #[cfg(feature = "fault_points")]
 pub mod fault;
 pub mod key_scan;
+pub mod large_pages;
 pub mod latch;
 pub mod memory;
 pub mod message;
