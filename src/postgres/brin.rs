@@ -28,6 +28,8 @@ pub struct MinMax {
     pages_per_range: u32,
     /// Where the column is, from the start of a tuple's values.
     offset: usize,
+    /// What the index has not been told yet.
+    noted: Vec<Range>,
 }
 
 /// Takes the indexes of this kind out of those that `target` will update; they stay behind the others in its arrays.
@@ -50,6 +52,7 @@ pub unsafe fn take_from(target: *mut pg_sys::ResultRelInfo) -> (Vec<MinMax>, i32
                     info: *info,
                     pages_per_range: pages_per_range(*index),
                     offset,
+                    noted: Vec::new(),
                 });
                 continue;
             }
@@ -108,36 +111,30 @@ unsafe fn pages_per_range(index: pg_sys::Relation) -> u32 {
 }
 
 impl MinMax {
-    /// Tells the index of rows that `table` now holds: `rows` gives, in the order in which they were inserted, each
-    /// row's tuple and place. Of each page range's rows it is told of the first, the least and the greatest.
-    ///
-    /// # Safety
-    /// These tuples have just been inserted at these places of `table`, the index's table.
-    pub unsafe fn insert<'a>(
-        &self,
-        table: pg_sys::Relation,
-        rows: impl Iterator<Item = (&'a [u8], pg_sys::ItemPointerData)>,
-    ) {
-        let mut range: Option<Range> = None;
+    /// Takes note of rows that the table gets, in the order in which it does: each row's tuple and place. Of each page
+    /// range's rows the index will be told of the first, the least and the greatest.
+    pub fn note<'a>(&mut self, rows: impl Iterator<Item = (&'a [u8], pg_sys::ItemPointerData)>) {
         for (tuple, place) in rows {
             let Some(value) = self.value(tuple) else {
                 return;
             };
             let row = Row { value, place };
             let number = row.block() / self.pages_per_range;
-            match &mut range {
+            match self.noted.last_mut() {
                 Some(range) if range.number == number => range.add(row),
-                _ => {
-                    if let Some(range) = range.replace(Range::new(number, row)) {
-                        // SAFETY: the caller's promise.
-                        unsafe { self.tell(table, &range) };
-                    }
-                }
+                _ => self.noted.push(Range::new(number, row)),
             }
         }
-        if let Some(range) = range {
+    }
+
+    /// Tells the index of the rows that were noted, which `table` now holds.
+    ///
+    /// # Safety
+    /// These tuples have just been inserted at these places of `table`, the index's table.
+    pub unsafe fn tell(&mut self, table: pg_sys::Relation) {
+        for range in std::mem::take(&mut self.noted) {
             // SAFETY: the caller's promise.
-            unsafe { self.tell(table, &range) };
+            unsafe { self.tell_of(table, &range) };
         }
     }
 
@@ -150,8 +147,8 @@ impl MinMax {
     }
 
     /// # Safety
-    /// As [`MinMax::insert`].
-    unsafe fn tell(&self, table: pg_sys::Relation, range: &Range) {
+    /// As [`MinMax::tell`].
+    unsafe fn tell_of(&self, table: pg_sys::Relation, range: &Range) {
         let mut told = [None; 3];
         for (number, row) in [range.first, range.least, range.greatest]
             .into_iter()

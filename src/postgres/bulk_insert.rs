@@ -164,10 +164,13 @@ impl<'r> BulkInsert<'r> {
         if let Some(disk) = &mut self.disk {
             disk.require((count * PAGE_BYTES) as u64);
         }
-        let first = pages.append(self.executor.relation, count);
+        let executor = &mut self.executor;
+        let relation = executor.relation;
+        let note = |first, pages: &[Page]| executor.note_pages(first, pages);
+        let first = pages.append(relation, count, note);
         self.scratch.lend(|| {
-            // SAFETY: the pages have just been put into the relation, as these blocks.
-            unsafe { self.executor.index_pages(first, &pages.used()[..count]) };
+            // SAFETY: the pages have just been put into the relation, as these blocks, and have been noted.
+            unsafe { executor.index_pages(first, &pages.used()[..count]) };
         });
         pages.clear(count);
     }
@@ -305,15 +308,16 @@ impl<'r> Executor<'r> {
                 self.bulk,
             );
         }
-        for index in &self.min_max {
+        for index in &mut self.min_max {
             // SAFETY: each slot holds a tuple, and the heap has set where it is.
             let rows = self
                 .slots
                 .iter()
                 .take(count)
                 .map(|slot| unsafe { (tuple_in(*slot), (**slot).tts_tid) });
+            index.note(rows);
             // SAFETY: these rows have just been inserted.
-            unsafe { index.insert(self.relation.as_ptr(), rows) };
+            unsafe { index.tell(self.relation.as_ptr()) };
         }
         if self.has_other_indexes() {
             for slot in self.slots.iter().take(count) {
@@ -335,25 +339,29 @@ impl<'r> Executor<'r> {
         self.forget_expressions();
     }
 
+    /// Takes note of pages, of which the first is the block `first`, for the indexes that are told of few of their rows.
+    fn note_pages(&mut self, first: u32, pages: &[Page]) {
+        for index in &mut self.min_max {
+            for (block, page) in (first..).zip(pages) {
+                index.note(rows_of(block, page));
+            }
+        }
+    }
+
     /// Tells the indexes of the tuples of pages, of which the first is the block `first`. Uses the first slot.
     ///
     /// # Safety
-    /// The pages have just been put into the relation.
+    /// The pages have just been put into the relation, and have been noted.
     unsafe fn index_pages(&mut self, first: u32, pages: &[Page]) {
-        let rows = || {
-            (first..).zip(pages).flat_map(|(block, page)| {
-                let tuples = page.tuples();
-                tuples.map(move |(number, tuple)| (tuple, place(block, number)))
-            })
-        };
-        for index in &self.min_max {
+        for index in &mut self.min_max {
             // SAFETY: the caller's promise.
-            unsafe { index.insert(self.relation.as_ptr(), rows()) };
+            unsafe { index.tell(self.relation.as_ptr()) };
         }
         if let Some(&slot) = self.slots.first()
             && self.has_other_indexes()
         {
-            for (bytes, place) in rows() {
+            let rows = (first..).zip(pages);
+            for (bytes, place) in rows.flat_map(|(block, page)| rows_of(block, page)) {
                 let mut tuple = heap_tuple(self.relation, bytes);
                 tuple.t_self = place;
                 // SAFETY: as in `insert`; the slot is cleared before the tuple goes.
@@ -447,6 +455,12 @@ unsafe fn tuple_in<'t>(slot: *mut pg_sys::TupleTableSlot) -> &'t [u8] {
         let tuple = (*slot.cast::<pg_sys::HeapTupleTableSlot>()).tuple;
         std::slice::from_raw_parts((*tuple).t_data.cast(), (*tuple).t_len as usize)
     }
+}
+
+/// The tuples of a page that is this block, and their places.
+fn rows_of(block: u32, page: &Page) -> impl Iterator<Item = (&[u8], pg_sys::ItemPointerData)> {
+    page.tuples()
+        .map(move |(number, tuple)| (tuple, place(block, number)))
 }
 
 /// Where in a table a tuple is.

@@ -127,8 +127,14 @@ impl Pages {
         self.next += count as u32;
     }
 
-    /// Appends the first `count` pages, which are full, to `relation`. Gives the block of the first.
-    pub(super) fn append(&mut self, relation: &Relation, count: usize) -> u32 {
+    /// Appends the first `count` pages, which are full, to `relation`; shows them to `note` while the processor has them
+    /// at hand, with the block of the first it is shown. Gives the block of the first of all.
+    pub(super) fn append(
+        &mut self,
+        relation: &Relation,
+        count: usize,
+        mut note: impl FnMut(u32, &[Page]),
+    ) -> u32 {
         let pages = &mut self.pages[..count];
         let rows = pages.iter().map(Page::len).sum();
         let end = FileEnd::lock(relation);
@@ -142,6 +148,7 @@ impl Pages {
         let mut block = first;
         let mut logged = VecDeque::new();
         for group in pages.chunks_mut(PAGES_PER_GROUP) {
+            note(block, group);
             let group = end.log(block, group);
             block += group.pages.len() as u32;
             logged.push_back(group);
