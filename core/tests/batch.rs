@@ -6,7 +6,6 @@ mod common;
 
 use common::{Asked, GOOD, HEADER, file};
 use trips_core::Error;
-use trips_core::area::Entry;
 use trips_core::ingest::MAX_LINES;
 use trips_core::ingest::batch::{Dimension, Names, Parser, TUPLE_LENGTH, TUPLE_STRIDE};
 use trips_core::ingest::header::Header;
@@ -45,16 +44,6 @@ fn a_name_is_asked_for_once_in_all_blocks() {
         (Dimension::Datasource, "baba_car".to_owned()),
     ];
     assert_eq!(parser.names().0, asked);
-}
-
-#[test]
-fn a_batch_has_an_entry_for_each_trip_where_that_is_asked_for() {
-    let block = block(2, &format!("{GOOD}\n").repeat(3));
-    let parser = || Parser::new(&header(), 1, Asked::default());
-    let batch = parser().with_entries(true).parse(&block).unwrap();
-    let expected: Vec<Entry> = batch.trips().map(Entry::from).collect();
-    assert_eq!((batch.entries, expected.len()), (expected, 3));
-    assert!(parser().parse(&block).unwrap().entries.is_empty());
 }
 
 #[test]

@@ -18,7 +18,6 @@ fn settings(parser_threads: usize) -> Settings {
     Settings {
         parser_threads,
         block_bytes: 4096,
-        has_entries: false,
     }
 }
 

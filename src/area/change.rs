@@ -40,7 +40,7 @@ pub fn index(cursor: &str, sign: i16) -> Result<i64, Error> {
     query::cursor(cursor, |row| {
         count += 1;
         match entry(row) {
-            Ok(entry) => collector.add(&[entry]),
+            Ok(entry) => collector.add(std::iter::once(entry)),
             // What is no trip is in no tree.
             Err(_) if sign < 0 => Ok(()),
             Err(error) => Err(error),
@@ -238,7 +238,8 @@ fn take_away(ingest: i64, trip: &Relation) -> Result<(), Error> {
         let (departed_at, region) = (row.timestamp(3), row.int2(4));
         match (point(1), point(2), departed_at, region) {
             (Some(origin), Some(destination), Some(at), Some(region)) => {
-                collector.add(&[Entry::new(origin, destination, day_of(at), region)])
+                let entry = Entry::new(origin, destination, day_of(at), region);
+                collector.add(std::iter::once(entry))
             }
             // What is no trip is in no tree.
             _ => Ok(()),

@@ -88,8 +88,8 @@ impl<'t> Collector<'t> {
     ///
     /// # Errors
     /// What the threads meet.
-    pub fn add(&mut self, mut entries: &[Entry]) -> Result<(), Error> {
-        while !entries.is_empty() {
+    pub fn add(&mut self, mut entries: impl ExactSizeIterator<Item = Entry>) -> Result<(), Error> {
+        while entries.len() > 0 {
             let (collected, capacity) = match self.building {
                 None => (&mut self.entries, self.capacity),
                 Some(_) => (&mut self.meanwhile, self.meanwhile_capacity),
@@ -100,10 +100,8 @@ impl<'t> Collector<'t> {
                 large_pages::ask_for(collected.spare_capacity_mut());
             }
             let room = capacity.saturating_sub(collected.len());
-            let (now, later) = entries.split_at(room.min(entries.len()));
-            collected.extend_from_slice(now);
-            entries = later;
-            if !entries.is_empty() {
+            collected.extend(entries.by_ref().take(room));
+            if entries.len() > 0 {
                 match self.building {
                     None => self.build()?,
                     Some(_) => self.wait()?,

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use pgrx::prelude::*;
 use trips_core::Error;
 use trips_core::event::{Counts, Event, Kind, Phase};
-use trips_core::ingest::pipeline::{self, KnownNames, Pipeline, Step};
+use trips_core::ingest::pipeline::{KnownNames, Pipeline, Step};
 use trips_core::ingest::source::{Digest, Source};
 
 use super::dimension::Dimensions;
@@ -204,10 +204,7 @@ fn run(
     progress: impl Fn(&Counts),
 ) -> Result<Digest, Error> {
     let blocked = AllBlocked::new();
-    let settings = pipeline::Settings {
-        has_entries: sink.takes_entries(),
-        ..settings::pipeline_settings()
-    };
+    let settings = settings::pipeline_settings();
     let (header, mut pipeline) = Pipeline::start(source, settings, ingest, known)?;
     drop(blocked);
     let _registered = threads::register(pipeline.control());

@@ -1,6 +1,7 @@
 //! Where batches go: into the database, or nowhere in a dry run.
 
 use trips_core::Error;
+use trips_core::area::Entry;
 use trips_core::ingest::batch::{Batch, Dimension};
 use trips_core::ingest::pipeline::KnownNames;
 
@@ -18,9 +19,6 @@ use crate::settings;
 
 /// Takes what the pipeline gives.
 pub trait Sink {
-    /// Whether batches are to have entries for the area trees.
-    fn takes_entries(&self) -> bool;
-
     /// Takes the tuples and rejects of a batch.
     ///
     /// # Errors
@@ -95,7 +93,7 @@ impl<'t> Trees<'t> {
 
     fn add(&mut self, batch: &Batch) -> Result<(), Error> {
         match self {
-            Trees::Built(collector) => collector.add(&batch.entries),
+            Trees::Built(collector) => collector.add(batch.trips().map(Entry::from)),
             Trees::Pending(_) => Ok(()),
         }
     }
@@ -118,10 +116,6 @@ impl<'t> Trees<'t> {
 }
 
 impl Sink for Database<'_> {
-    fn takes_entries(&self) -> bool {
-        matches!(self.trees, Trees::Built(_))
-    }
-
     fn store(&mut self, batch: &Batch) -> Result<(), Error> {
         self.trees.add(batch)?;
         // SAFETY: target::open has checked that the table has the columns that the parsers form tuples of.
@@ -140,10 +134,6 @@ impl Sink for Database<'_> {
 pub struct Nowhere;
 
 impl Sink for Nowhere {
-    fn takes_entries(&self) -> bool {
-        false
-    }
-
     fn store(&mut self, _batch: &Batch) -> Result<(), Error> {
         Ok(())
     }

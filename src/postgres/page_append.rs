@@ -27,8 +27,8 @@ use trips_core::page::{PAGE_BYTES, Page, Stamp};
 use super::relation::Relation;
 use crate::fault::{self, Point};
 
-/// Pages that are appended at a time: 4 MiB.
-const PAGES: usize = 512;
+/// Pages that are appended at a time: 2 MiB, which a processor still has at hand then.
+const PAGES: usize = 256;
 
 /// Pages that are worth a flush of their own: 1 MiB.
 pub(super) const ENOUGH_PAGES: usize = 128;

@@ -100,6 +100,7 @@ impl Entry {
 
 /// The entry of the trip in a tree of origins.
 impl From<Trip> for Entry {
+    #[inline]
     fn from(trip: Trip) -> Entry {
         let day = days::day_of(trip.departed_at);
         Entry::new(trip.origin, trip.destination, day, trip.region_id)

@@ -13,7 +13,6 @@ use super::source::Block;
 use super::tuple::trip_id;
 use super::{MAX_FIELD_BYTES, MAX_LINES, MAX_RECORD_BYTES};
 use crate::Error;
-use crate::area::Entry;
 
 pub use super::reject::{Column, InvalidBytes, Reason, Reject, excerpt};
 pub use super::tuple::{TUPLE_LENGTH, TUPLE_STRIDE, Trip, Tuple};
@@ -64,8 +63,6 @@ impl<N: Names + ?Sized> Names for &mut N {
 pub struct Batch {
     /// The tuples of the rows that can be loaded, in the order of the file.
     pub tuples: Vec<Tuple>,
-    /// What an area tree keeps of the tuples, where that was asked for.
-    pub entries: Vec<Entry>,
     /// The rows that cannot be loaded, in the order of the file.
     pub rejects: Vec<Reject>,
     /// How many rows the block has; blank lines are none.
@@ -85,7 +82,6 @@ impl Batch {
 #[derive(Debug)]
 pub struct Parser<N> {
     header: Header,
-    has_entries: bool,
     marks: Marks,
     fields: Fields,
     values: ValueReader<N>,
@@ -106,7 +102,6 @@ impl<N: Names> Parser<N> {
     pub fn new(header: &Header, ingest: i64, names: N) -> Self {
         Parser {
             header: header.clone(),
-            has_entries: false,
             marks: Marks::default(),
             fields: Fields::default(),
             values: ValueReader {
@@ -115,14 +110,6 @@ impl<N: Names> Parser<N> {
                 regions: NameIds::default(),
                 datasources: NameIds::default(),
             },
-        }
-    }
-
-    /// Whether batches are to have entries; without this they have none.
-    pub fn with_entries(self, has_entries: bool) -> Self {
-        Parser {
-            has_entries,
-            ..self
         }
     }
 
@@ -146,7 +133,6 @@ impl<N: Names> Parser<N> {
         let rows = bytes.len() / TYPICAL_ROW_BYTES + 1;
         let mut batch = Batch {
             tuples: Vec::with_capacity(rows),
-            entries: Vec::with_capacity(if self.has_entries { rows } else { 0 }),
             bytes: bytes.len() as u64,
             ..Batch::default()
         };
@@ -166,12 +152,7 @@ impl<N: Names> Parser<N> {
                 },
             };
             match trip {
-                Ok(trip) => {
-                    batch.tuples.push(trip.to_tuple());
-                    if self.has_entries {
-                        batch.entries.push(trip.into());
-                    }
-                }
+                Ok(trip) => batch.tuples.push(trip.to_tuple()),
                 Err((column, reason)) => batch.rejects.push(Reject {
                     line: record.line,
                     column,

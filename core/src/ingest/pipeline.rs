@@ -26,8 +26,6 @@ pub struct Settings {
     pub parser_threads: usize,
     /// Bytes of the file that a block holds.
     pub block_bytes: usize,
-    /// Whether batches have entries for the area trees.
-    pub has_entries: bool,
 }
 
 /// Blocks that wait before a parser, and batches that wait behind it: enough to go on while the caller waits for a disk.
@@ -38,7 +36,7 @@ const QUEUE: usize = 8;
 const BYTES_PER_BLOCK_BYTE: usize = (QUEUE + 2) * 4 + 1;
 
 /// Smallest and largest block: below, the hand-over costs more than the work; above, nothing is won.
-const BLOCK_BYTES: std::ops::RangeInclusive<usize> = 64 * 1024..=512 * 1024;
+const BLOCK_BYTES: std::ops::RangeInclusive<usize> = 64 * 1024..=256 * 1024;
 
 impl Settings {
     /// What keeps within `memory` bytes with so many parser threads. The bound holds for `memory` of
@@ -49,7 +47,6 @@ impl Settings {
         Settings {
             parser_threads,
             block_bytes: share.clamp(*BLOCK_BYTES.start(), *BLOCK_BYTES.end()),
-            has_entries: false,
         }
     }
 }
@@ -133,7 +130,7 @@ impl Pipeline {
                 out: out.clone(),
                 stopped: stopped.clone(),
             };
-            let parser = Parser::new(&header, ingest, names).with_entries(settings.has_entries);
+            let parser = Parser::new(&header, ingest, names);
             let stopped = stopped.clone();
             let handle = control.spawn(format!("trips parser {number}"), move || {
                 parse(parser, &blocks, &out, &stopped);

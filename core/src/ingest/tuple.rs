@@ -116,6 +116,7 @@ impl Trip {
     }
 
     /// The trip of a tuple that [`to_tuple`](Trip::to_tuple) made.
+    #[inline]
     pub fn from_tuple(tuple: &Tuple) -> Self {
         let bytes: &[u8; TUPLE_STRIDE] = bytemuck::cast_ref(tuple);
         let point = |at| Point {
