@@ -8,14 +8,14 @@ use super::source::Source;
 use super::{MAX_LINES, MAX_RECORD_BYTES};
 use crate::Error;
 
-/// How much is read at a time: small enough to be hashed and searched while it is in the processor's
+/// How much is read at a time, at the most: small enough to be hashed and searched while it is in the processor's
 /// cache.
 const READ_STEP: usize = 64 << 10;
 
 /// Blocks are cut early when their lines are shorter than this on average, so that a file of
-/// nothing but tiny malformed rows does not grow many times its size in rejects. The shortest row
-/// that can be loaded is longer.
-const SHORT_LINE_BYTES: usize = 32;
+/// nothing but tiny malformed rows does not grow many times its size in rejects. Few rows that can be loaded are
+/// shorter.
+const SHORT_LINE_BYTES: usize = 64;
 
 /// A piece of a file that holds whole records.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,6 +37,8 @@ pub struct Blocks {
     reader: Reader,
     ending: LineEnding,
     block_bytes: usize,
+    /// How much is read at a time: less than [`READ_STEP`] where that has many times the lines of a block.
+    step: usize,
     /// What was read after the end of the last block: the start of the next one.
     carry: Vec<u8>,
     scanner: Scanner,
@@ -70,6 +72,7 @@ impl Blocks {
             reader,
             ending: head.header.line_ending(),
             block_bytes,
+            step: READ_STEP.min(block_bytes),
             carry,
             scanner: Scanner::new(head.header.line_ending()),
             scanned: 0,
@@ -105,9 +108,12 @@ impl Blocks {
                 return self.last(bytes, lines, end);
             }
             self.check_record(&bytes, end)?;
-            let step = self.block_bytes.saturating_sub(bytes.len());
-            let step = step.clamp(READ_STEP.min(self.block_bytes), READ_STEP);
-            self.reader.read_step(&mut bytes, step)?;
+            self.reader.read_step(&mut bytes, self.step)?;
+        }
+        if lines > most_lines + most_lines / 2 {
+            self.step = (self.step / 2).max(1);
+        } else if lines < most_lines {
+            self.step = (self.step * 2).min(READ_STEP.min(self.block_bytes));
         }
         self.carry = bytes.split_off(end);
         self.scanned = self.carry.len();
