@@ -3,6 +3,8 @@
 //! Where the table allows it, rows fill [`Pages`] that are appended whole; otherwise, and for the few that are left at
 //! the end, the heap takes up to a thousand at a time, as from COPY.
 
+use std::ops::Range;
+
 use pgrx::prelude::*;
 use trips_core::ingest::tuple::{Tuple, bytes_of};
 use trips_core::page::{MAX_TUPLE_BYTES, PAGE_BYTES, Page};
@@ -105,10 +107,13 @@ impl<'r> BulkInsert<'r> {
             self.executor.store_rows(chunk);
             self.executor.check(chunk.len());
             let mut tuples = Vec::new();
-            if self.pages.is_some() && self.executor.fit_pages(chunk.len()) {
-                tuples = self.executor.copies(chunk.len());
-            } else {
-                self.executor.insert(chunk.len());
+            match &mut self.pages {
+                Some(pages) if self.executor.fit_pages(chunk.len()) => {
+                    // What finds no room waits until the slots are empty: they are needed to append pages.
+                    let pushed = self.executor.push(chunk.len(), pages);
+                    tuples = self.executor.copies(pushed..chunk.len());
+                }
+                _ => self.executor.insert(chunk.len()),
             }
             self.executor.clear(chunk.len());
             drop(entered);
@@ -285,11 +290,21 @@ impl<'r> Executor<'r> {
         self.slots.iter().take(count).all(fits)
     }
 
-    /// The tuples in the first slots.
-    fn copies(&self, count: usize) -> Vec<Box<[u8]>> {
+    /// Adds the tuples in the first slots to pages until there is no room; gives how many these are.
+    fn push(&self, count: usize, pages: &mut Pages) -> usize {
         let slots = self.slots.iter().take(count);
         // SAFETY: each slot holds a tuple.
         slots
+            .take_while(|slot| pages.push(unsafe { tuple_in(**slot) }))
+            .count()
+    }
+
+    /// The tuples in some of the slots.
+    fn copies(&self, places: Range<usize>) -> Vec<Box<[u8]>> {
+        let slots = self.slots.get(places).unwrap_or_default();
+        // SAFETY: each slot holds a tuple.
+        slots
+            .iter()
             .map(|slot| unsafe { tuple_in(*slot) }.into())
             .collect()
     }
