@@ -50,17 +50,17 @@ pub(super) fn parse_two(text: &[u8]) -> Option<(f64, f64)> {
     Some((parse(first)?, parse(second)?))
 }
 
-/// What is before and behind a space that the sixteen bytes from `SKIPPED` on have.
+/// What is before and behind the first space of the sixteen bytes from `SKIPPED` on.
 #[inline(always)]
 fn split(text: &[u8]) -> Option<(&[u8], &[u8])> {
     const SKIPPED: usize = 5;
-    const SPACES: u128 = u128::from_ne_bytes([b' '; 16]);
-    const ONES: u128 = u128::from_ne_bytes([1; 16]);
-    let bytes = u128::from_le_bytes(*text.get(SKIPPED..)?.first_chunk()?) ^ SPACES;
-    // As in `first_zero_byte`.
-    let zeros = bytes.wrapping_sub(ONES) & !bytes & ONES << 7;
-    let space = SKIPPED + zeros.trailing_zeros() as usize / 8;
-    Some((text.get(..space)?, text.get(space + 1..)?))
+    let bytes: &[u8; 16] = text.get(SKIPPED..)?.first_chunk()?;
+    let places = bytes.as_chunks().0.iter();
+    let mut places = places.map(|bytes| first_zero_byte(word(bytes) ^ all(b' ')) as usize);
+    let (place, next) = (places.next()?, places.next()?);
+    let space = SKIPPED + if place < 8 { place } else { 8 + next };
+    let (first, rest) = text.split_at_checked(space)?;
+    Some((first, rest.strip_prefix(b" ")?))
 }
 
 /// The number that `text` is, of at least eight bytes behind its sign; `None` says nothing of what it is.
@@ -257,11 +257,15 @@ mod tests {
     fn two_numbers_have_one_space_between_them() {
         let numbers = parse_two(b"-8.608545197981435 41.13604909480644");
         assert_eq!(numbers, Some((-8.608545197981435, 41.13604909480644)));
+        let numbers = parse_two(b"-108.6085451979814356 41.13604909480644");
+        assert_eq!(numbers, Some((-108.60854519798144, 41.13604909480644)));
         for text in [
             "-8.608545197981435  41.13604909480644",
             "-8.608545197981435 41.13604909480644 ",
             "-8.608545197981435,41.13604909480644",
             "-8.60 41.13",
+            "-108.6085451979814356,41.13604909480644",
+            "-108.6085451979814356741.13604909480644",
             "",
         ] {
             assert_eq!(parse_two(text.as_bytes()), None, "{text}");

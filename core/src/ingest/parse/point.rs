@@ -346,6 +346,8 @@ impl<'a> Tokens<'a> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -387,6 +389,28 @@ mod tests {
             "",
         ] {
             assert_eq!(canonical(text.as_bytes()), None, "{text}");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(5000))]
+
+        #[test]
+        fn what_the_fast_path_takes_is_what_the_exact_path_makes_of_it(
+            lon in "-?[0-9]{1,3}\\.[0-9]{1,18}",
+            lat in "-?[0-9]{1,2}\\.[0-9]{1,18}",
+            byte in prop::sample::select(b" ,x.-+07e\t".to_vec()),
+            place in prop::option::of(0..60usize),
+        ) {
+            let mut text = format!("POINT ({lon} {lat})").into_bytes();
+            // Where no other place is given, what is between the numbers.
+            let place = place.unwrap_or(b"POINT (".len() + lon.len());
+            if let Some(replaced) = text.get_mut(place) {
+                *replaced = byte;
+            }
+            if let Some(point) = canonical(&text) {
+                prop_assert_eq!(point.checked(), exact(&text), "{:?}", String::from_utf8(text));
+            }
         }
     }
 
