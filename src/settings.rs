@@ -338,7 +338,7 @@ fn lost_allowed_directories() -> Result<bool, Error> {
 /// How much an ingest takes of the machine.
 pub fn pipeline_settings() -> pipeline::Settings {
     let threads = match usize::try_from(PARSER_THREADS.get()) {
-        Ok(0) | Err(_) => automatic_parser_threads(),
+        Ok(0) | Err(_) => cores().clamp(1, MOST_AUTOMATIC_PARSER_THREADS),
         Ok(threads) => threads,
     };
     let kilobytes = usize::try_from(INGEST_MEMORY.get()).unwrap_or(0);
@@ -387,10 +387,6 @@ pub fn merge_delay() -> Option<Duration> {
 /// Processors that this process may use.
 pub fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
-}
-
-fn automatic_parser_threads() -> usize {
-    cores().clamp(1, MOST_AUTOMATIC_PARSER_THREADS)
 }
 
 fn text(setting: &GucSetting<Option<CString>>) -> String {

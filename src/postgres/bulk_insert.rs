@@ -110,7 +110,7 @@ impl<'r> BulkInsert<'r> {
             match &mut self.pages {
                 Some(pages) if self.executor.fit_pages(chunk.len()) => {
                     // What finds no room waits until the slots are empty: they are needed to append pages.
-                    let pushed = self.executor.push(chunk.len(), pages);
+                    let pushed = self.executor.push_to_pages(chunk.len(), pages);
                     tuples = self.executor.copies(pushed..chunk.len());
                 }
                 _ => self.executor.insert(chunk.len()),
@@ -291,7 +291,7 @@ impl<'r> Executor<'r> {
     }
 
     /// Adds the tuples in the first slots to pages until there is no room; gives how many these are.
-    fn push(&self, count: usize, pages: &mut Pages) -> usize {
+    fn push_to_pages(&self, count: usize, pages: &mut Pages) -> usize {
         let slots = self.slots.iter().take(count);
         // SAFETY: each slot holds a tuple.
         slots

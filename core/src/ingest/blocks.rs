@@ -67,12 +67,13 @@ impl Blocks {
             hasher: blake3::Hasher::new(),
         };
         let block_bytes = block_bytes.max(1);
-        let (head, carry) = Head::read(&mut reader, READ_STEP.min(block_bytes))?;
+        let step = READ_STEP.min(block_bytes);
+        let (head, carry) = Head::read(&mut reader, step)?;
         let blocks = Blocks {
             reader,
             ending: head.header.line_ending(),
             block_bytes,
-            step: READ_STEP.min(block_bytes),
+            step,
             carry,
             scanner: Scanner::new(head.header.line_ending()),
             scanned: 0,

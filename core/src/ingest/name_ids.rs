@@ -157,7 +157,7 @@ mod tests {
         for length in 0..=SHORT {
             let name: Vec<u8> = (1..).take(length).collect();
             let spelling = Spelling::of(&name);
-            assert!(spelling.is_some() && spelling == Spelling::of(&name.clone()));
+            assert!(spelling.is_some());
             for place in 0..length {
                 let mut other = name.clone();
                 other[place] = 0;
